@@ -1,0 +1,1 @@
+"""What every other part may use: errors for people, configuration records, safe files, progress and random seeds."""

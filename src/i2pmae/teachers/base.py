@@ -1,0 +1,47 @@
+"""What a frozen 2D model must do to teach a point-cloud encoder."""
+
+from typing import NamedTuple, Protocol
+
+import torch
+
+from i2pmae.typing import Float, Tensor
+
+__all__ = ["Teacher", "TeacherMaps"]
+
+
+class TeacherMaps(NamedTuple):
+    """What a 2D model says about images (METHOD §4; I2P-MAE §3.2)."""
+
+    features: Float[Tensor, "b c h w"]
+    """One feature vector per grid cell."""
+    saliency: Float[Tensor, "b h w"]
+    """How much each grid cell matters to the model: attention of [CLS], mean over heads, or the largest channel."""
+
+
+class Teacher(Protocol):
+    """A frozen 2D model. Not a ``torch.nn.Module``: it can't slip into a state dict, an optimiser or train mode."""
+
+    name: str
+    """What to call it in configurations and reports."""
+    feature_dim: int
+    """Channels of the feature map."""
+    image_size: int
+    """Side of the square images it takes, in pixels."""
+    grid_size: int
+    """Side of the square grid of its maps."""
+
+    def __call__(self, images: Float[Tensor, "b ch height width"]) -> TeacherMaps:
+        """Maps for images in [0, 1] with 1 or 3 channels.
+
+        The teacher repeats a single channel, applies its own mean and standard deviation, and returns float32 without
+        gradient. It runs on the device of the images.
+        """
+        ...
+
+    def to(self, device: torch.device | str) -> "Teacher":
+        """The teacher itself, moved to a device."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A short string that changes with the weights, the precision or the preprocessing: the key of caches."""
+        ...

@@ -15,7 +15,7 @@ One letter means the same thing everywhere:
 | ``t`` | visible tokens after padding to the longest in the batch |
 """
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-__all__ = ["Bool", "Float", "Int", "Tensor"]
+__all__ = ["Bool", "Float", "Int", "Shaped", "Tensor"]

@@ -1,1 +1,21 @@
-"""TODO."""
+"""Geometry on tensors: plain functions, any device, gradients where they exist."""
+
+from i2pmae.ops.chamfer import chamfer_l1, chamfer_l2
+from i2pmae.ops.fps import fps
+from i2pmae.ops.gather import gather, scatter
+from i2pmae.ops.interpolate import three_nn_interpolate
+from i2pmae.ops.knn import knn, squared_distances
+from i2pmae.ops.pack import Packing, pack
+
+__all__ = [
+    "Packing",
+    "chamfer_l1",
+    "chamfer_l2",
+    "fps",
+    "gather",
+    "knn",
+    "pack",
+    "scatter",
+    "squared_distances",
+    "three_nn_interpolate",
+]

@@ -1,0 +1,129 @@
+"""The hierarchical encoder and decoder that Point-M2AE introduced and I2P-MAE uses."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from i2pmae.models.config import I2PMAEConfig
+from i2pmae.models.layers import Block, MiniPointNet, TokenPropagation, position_embedding, radius_mask
+from i2pmae.models.tokenizer import Hierarchy
+from i2pmae.ops import Packing, gather, pack, scatter
+from i2pmae.typing import Bool, Float, Tensor
+
+__all__ = ["EncodedLevel", "HierarchicalDecoder", "HierarchicalEncoder"]
+
+
+class EncodedLevel(NamedTuple):
+    """The encoder's output at one level, visible tokens only."""
+
+    tokens: Float[Tensor, "b t c"]
+    """Normalised tokens, padded to the longest cloud."""
+    packing: Packing
+    """Which tokens they are, and which entries are padding."""
+
+
+class HierarchicalEncoder(nn.Module):
+    """Transformer stages of growing width over ever coarser tokens (I2P-MAE §3.1; Point-M2AE §3.2)."""
+
+    def __init__(self, config: I2PMAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        dims = config.encoder_dims
+        low, inner, high = config.embed_widths
+        self.embeddings = nn.ModuleList([MiniPointNet(3, (low, inner, high), dims[0])])
+        self.embeddings.extend(
+            MiniPointNet(below, (below, below, width), width) for below, width in zip(dims[:-1], dims[1:], strict=True)
+        )
+        self.positions = nn.ModuleList(position_embedding(width) for width in dims)
+        rates = torch.linspace(0, config.drop_path, sum(config.encoder_depths)).tolist()
+        self.stages = nn.ModuleList()
+        for width, depth in zip(dims, config.encoder_depths, strict=True):
+            stage = [Block(width, config.heads, config.mlp_ratio, rates.pop(0)) for _ in range(depth)]
+            self.stages.append(nn.ModuleList(stage))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in dims)
+
+    def forward(
+        self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None
+    ) -> list[EncodedLevel]:
+        """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent)."""
+        encoded: list[EncodedLevel] = []
+        below: Float[Tensor, "b m c"] | None = None
+        for level, groups in enumerate(hierarchy):
+            members = groups.offsets if below is None else gather(below, groups.neighbours)
+            shown = None if visible is None else visible[level]
+            tokens = self._embed(level, members, shown)
+            if shown is None:
+                shown = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+            packing = pack(shown)
+            seen = self._stage(level, gather(tokens, packing.index), gather(groups.centres, packing.index), packing)
+            encoded.append(EncodedLevel(self.norms[level](seen), packing))
+            below = scatter(tokens, packing.index, seen, packing.valid)
+        return encoded
+
+    def _embed(
+        self, level: int, members: Float[Tensor, "b m k c"], visible: Bool[Tensor, "b m"] | None
+    ) -> Float[Tensor, "b m d"]:
+        embedding = self.embeddings[level]
+        if visible is None or not self.config.embed_visible_only:
+            return embedding(members.flatten(0, 1)).view(*members.shape[:2], -1)
+        tokens = embedding(members[visible])
+        return tokens.new_zeros(*members.shape[:2], tokens.shape[-1]).masked_scatter(visible[..., None], tokens)
+
+    def _stage(
+        self, level: int, tokens: Float[Tensor, "b t c"], centres: Float[Tensor, "b t 3"], packing: Packing
+    ) -> Float[Tensor, "b t c"]:
+        """Blocks of one level. Padding is never seen; it sees whatever a token sees, and its output is dropped."""
+        position = self.positions[level](centres)
+        allowed: Bool[Tensor, "b q t"] | None = None
+        if self.config.attention_radii is not None:
+            # A token always sees itself, so that no row of the softmax is empty.
+            itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
+            allowed = radius_mask(centres, self.config.attention_radii[level]) & packing.valid[:, None] | itself
+        elif not bool(packing.valid.all()):
+            allowed = packing.valid[:, None]
+        for block in self.stages[level]:
+            tokens = block(tokens + position, allowed)
+        return tokens
+
+
+class HierarchicalDecoder(nn.Module):
+    """Masked tokens filled in from coarse to fine (I2P-MAE §3.1; Point-M2AE §3.3)."""
+
+    def __init__(self, config: I2PMAEConfig) -> None:
+        super().__init__()
+        dims, widths = config.decoder_dims, config.encoder_dims
+        self.mask_token = nn.Parameter(torch.zeros(dims[0]))
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        self.positions = nn.ModuleList(position_embedding(width) for width in dims)
+        self.stages = nn.ModuleList(
+            nn.ModuleList(Block(width, config.heads, config.mlp_ratio) for _ in range(depth))
+            for width, depth in zip(dims, config.decoder_depths, strict=True)
+        )
+        self.propagations = nn.ModuleList(
+            TokenPropagation(widths[-2 - stage], dims[stage], dims[stage + 1]) for stage in range(len(dims) - 1)
+        )
+        self.norm = nn.LayerNorm(dims[-1])
+
+    def forward(self, hierarchy: Hierarchy, encoded: Sequence[EncodedLevel]) -> Float[Tensor, "b m c"]:
+        """One normalised token for each centre, visible or masked, of the finest decoded level (level 1 of three)."""
+        coarsest = len(hierarchy) - 1
+        tokens = _full(self.mask_token.expand(*hierarchy[coarsest].centres.shape[:2], -1), encoded[coarsest])
+        for stage, blocks in enumerate(self.stages):
+            level = coarsest - stage
+            centres = hierarchy[level].centres
+            if stage > 0:
+                empty = tokens.new_zeros(*centres.shape[:2], encoded[level].tokens.shape[-1])
+                known = _full(empty, encoded[level])
+                tokens = self.propagations[stage - 1](centres, hierarchy[level + 1].centres, known, tokens)
+            position = self.positions[stage](centres)
+            for block in blocks:
+                tokens = block(tokens + position)
+        return self.norm(tokens)
+
+
+def _full(background: Float[Tensor, "b m c"], encoded: EncodedLevel) -> Float[Tensor, "b m c"]:
+    """The visible tokens in their places on a background."""
+    index, valid = encoded.packing
+    return scatter(background.to(encoded.tokens.dtype), index, encoded.tokens, valid)

@@ -1,0 +1,130 @@
+"""I2P-MAE: a masked autoencoder of point clouds guided by a 2D model (arXiv 2212.06785)."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from i2pmae.models.config import I2PMAEConfig
+from i2pmae.models.hierarchy import EncodedLevel, HierarchicalDecoder, HierarchicalEncoder
+from i2pmae.models.tokenizer import Hierarchy, check_points, tokenise
+from i2pmae.ops import gather, three_nn_interpolate
+from i2pmae.typing import Bool, Float, Int, Tensor
+
+__all__ = ["I2PMAE", "Reconstruction"]
+
+
+class Reconstruction(NamedTuple):
+    """What the heads predict, for the tokens of the decoded level of all clouds in one row."""
+
+    offsets: Float[Tensor, "masked k 3"]
+    """Coordinates of the neighbours of each masked token, relative to its centre."""
+    semantics: Float[Tensor, "visible k s"] | None
+    """2D features of each neighbour of each visible token; absent in a model without semantic head."""
+    masked: Bool[Tensor, "b m"]
+    """Which tokens are masked: rows of ``offsets`` in order; the others are rows of ``semantics``."""
+
+
+class I2PMAE(nn.Module):
+    """Encoder, decoder and both heads. With ``semantic_dim`` 0 it is Point-M2AE: no semantic head.
+
+    The model knows no 2D teacher: saliency decides ``visible`` outside, and targets are compared outside.
+
+    Args:
+        config: sizes.
+        semantic_dim: channels of a point's 2D target, views · teacher channels.
+    """
+
+    method = "i2p-mae"
+
+    def __init__(self, config: I2PMAEConfig, semantic_dim: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.semantic_dim = semantic_dim
+        self.encoder = HierarchicalEncoder(config)
+        self.decoder = HierarchicalDecoder(config)
+        self.decoded_level = len(config.group_counts) - len(config.decoder_dims)
+        members = config.group_sizes[self.decoded_level]
+        self.coordinate_head = nn.Linear(config.decoder_dims[-1], 3 * members)
+        self.semantic_head = nn.Linear(config.decoder_dims[-1], members * semantic_dim) if semantic_dim else None
+        self.apply(_initialise)
+
+    @property
+    def min_points(self) -> int:
+        """Fewest points of a cloud that the model takes."""
+        return max(self.config.group_counts[0], self.config.group_sizes[0])
+
+    @property
+    def embedding_dim(self) -> int:
+        """Channels of an embedding with max pooling."""
+        return self.config.encoder_dims[-1]
+
+    def tokenise(self, points: Float[Tensor, "b n 3"]) -> Hierarchy:
+        """Groups at every level; :class:`UsageError` for points of the wrong shape or number."""
+        check_points(points, self.min_points)
+        return tokenise(points.float(), self.config.group_counts, self.config.group_sizes)
+
+    def encode(
+        self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None
+    ) -> list[EncodedLevel]:
+        """Encoded tokens per level, finest first; ``visible`` is the result of :func:`propagate`."""
+        return self.encoder(hierarchy, visible)
+
+    def reconstruct(
+        self, hierarchy: Hierarchy, encoded: Sequence[EncodedLevel], visible: Sequence[Bool[Tensor, "b _"]]
+    ) -> Reconstruction:
+        """Predictions of both heads (I2P-MAE §3.3)."""
+        tokens = self.decoder(hierarchy, encoded)
+        shown = visible[self.decoded_level]
+        members = self.config.group_sizes[self.decoded_level]
+        offsets = self.coordinate_head(tokens[~shown]).view(-1, members, 3)
+        semantics = None
+        if self.semantic_head is not None:
+            semantics = self.semantic_head(tokens[shown]).view(-1, members, self.semantic_dim)
+        return Reconstruction(offsets, semantics, ~shown)
+
+    def forward(
+        self, points: Float[Tensor, "b n 3"], pooling: Literal["max", "mean+max"] = "max"
+    ) -> Float[Tensor, "b c"]:
+        """The embedding of each cloud: see :meth:`embed`."""
+        return self.embed(points, pooling)
+
+    def embed(
+        self, points: Float[Tensor, "b n 3"], pooling: Literal["max", "mean+max"] = "max"
+    ) -> Float[Tensor, "b c"]:
+        """One vector per cloud: the maximum over the coarsest tokens, or mean plus maximum (Point-M2AE)."""
+        tokens = self.encode(self.tokenise(points))[-1].tokens
+        return tokens.amax(1) if pooling == "max" else tokens.mean(1) + tokens.amax(1)
+
+    def point_features(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n d"]:
+        """One vector per point: the tokens of all levels, each interpolated to the points, side by side."""
+        hierarchy = self.tokenise(points)
+        levels = zip(hierarchy, self.encode(hierarchy), strict=True)
+        return torch.cat([three_nn_interpolate(points, level.centres, out.tokens) for level, out in levels], dim=-1)
+
+    def target_offsets(
+        self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]
+    ) -> Float[Tensor, "masked k 3"]:
+        """True coordinates of the neighbours of each masked token, relative to its centre."""
+        return hierarchy[self.decoded_level].offsets[masked]
+
+    def target_points(self, hierarchy: Hierarchy) -> Int[Tensor, "b m"]:
+        """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level."""
+        index = hierarchy[0].origin
+        for level in range(1, self.decoded_level):
+            index = gather(index, hierarchy[level].origin)
+        return index
+
+    def target_semantics(
+        self, hierarchy: Hierarchy, features: Float[Tensor, "b m s"], masked: Bool[Tensor, "b m2"]
+    ) -> Float[Tensor, "visible k s"]:
+        """Features (of :meth:`target_points`) of the neighbours of each visible token of the decoded level."""
+        return gather(features, hierarchy[self.decoded_level].neighbours)[~masked]
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,38 @@
+"""Farthest point sampling."""
+
+import torch
+
+from i2pmae.common.errors import UsageError
+from i2pmae.typing import Float, Int, Tensor
+
+__all__ = ["fps"]
+
+
+@torch.no_grad()
+def fps(points: Float[Tensor, "b n 3"], count: int) -> Int[Tensor, "b {count}"]:
+    """Indices of ``count`` points that are far from each other, in the order in which they are chosen.
+
+    Starts at index 0; each next point has the largest squared distance to the chosen set, ties go to the lowest index.
+    The first ``k`` indices are the result for ``count = k``, so of an ordered set any prefix is its own sample.
+    Where a cloud has fewer distinct points than ``count``, index 0 repeats. All points take part, those near the origin
+    too. :class:`UsageError` where ``count`` exceeds the points.
+    """
+    clouds, number, _ = points.shape
+    if not 1 <= count <= number:
+        raise UsageError(f"fps: cannot choose {count} of {number} points; give clouds of at least {count} points.")
+    x, y, z = points.unbind(-1)
+    x, y, z = x.contiguous(), y.contiguous(), z.contiguous()
+    nearest = torch.full((clouds, number), torch.inf, dtype=points.dtype, device=points.device)
+    chosen = torch.zeros(clouds, count, dtype=torch.long, device=points.device)
+    distance, term = torch.empty_like(nearest), torch.empty_like(nearest)
+    last = chosen[:, :1]
+    for step in range(1, count):
+        torch.sub(x, x.gather(1, last), out=distance).square_()
+        torch.sub(y, y.gather(1, last), out=term).square_()
+        distance += term
+        torch.sub(z, z.gather(1, last), out=term).square_()
+        distance += term
+        torch.minimum(nearest, distance, out=nearest)
+        last = nearest.argmax(1, keepdim=True)
+        chosen[:, step] = last[:, 0]
+    return chosen

@@ -1,0 +1,47 @@
+"""Nearest neighbours."""
+
+import torch
+
+from i2pmae.common.errors import UsageError
+from i2pmae.typing import Float, Int, Tensor
+
+__all__ = ["knn", "squared_distances"]
+
+_CHUNK = 1 << 26
+"""Distances held at once: 256 MiB in float32."""
+
+
+def squared_distances(a: Float[Tensor, "*b n 3"], b: Float[Tensor, "*b m 3"]) -> Float[Tensor, "*b n m"]:
+    """Squared distances by differences, never by expansion: exact zeros for equal points, never negative."""
+    x, y, z = (a[..., :, None, axis] - b[..., None, :, axis] for axis in range(3))
+    return x * x + y * y + z * z
+
+
+@torch.no_grad()
+def knn(query: Float[Tensor, "b m 3"], points: Float[Tensor, "b n 3"], k: int) -> Int[Tensor, "b m {k}"]:
+    """Indices of the ``k`` points nearest to each query, nearest first, ties to the lowest index.
+
+    A query that is one of the points is its own first neighbour (or its lowest duplicate is).
+    :class:`UsageError` where there are fewer than ``k`` points.
+    """
+    number = points.shape[1]
+    if not 1 <= k <= number:
+        raise UsageError(f"knn: cannot choose {k} neighbours among {number} points; give at least {k} points.")
+    rows = max(1, _CHUNK // max(1, len(query) * number))
+    return torch.cat([_nearest(squared_distances(part, points), k) for part in query.split(rows, dim=1)], dim=1)
+
+
+def _nearest(distance: Float[Tensor, "b m n"], k: int) -> Int[Tensor, "b m {k}"]:
+    """The k smallest per row in the order (distance, index)."""
+    take = min(k + 1, distance.shape[-1])
+    value, index = distance.topk(take, largest=False, sorted=True)
+    if take > k:
+        # topk keeps any of the entries that tie for the last place: such rows, which are rare, are sorted in full.
+        tied = value[..., k] == value[..., k - 1]
+        value, index = value[..., :k], index[..., :k]
+        if tied.any():
+            index = index.clone()
+            index[tied] = distance[tied].argsort(dim=-1, stable=True)[..., :k]
+            value = distance.gather(-1, index)
+    index, order = index.sort(dim=-1)
+    return index.gather(-1, value.gather(-1, order).argsort(dim=-1, stable=True))

@@ -1,0 +1,116 @@
+"""Points to depth maps."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from i2pmae.projection.views import AXIS_VIEWS
+from i2pmae.typing import Float, Int, Tensor
+
+__all__ = ["Projection", "ViewFrame", "project"]
+
+_REACH = 2
+"""A point paints a block of 5×5 pixels: offsets -2 to 2."""
+
+
+class ViewFrame(NamedTuple):
+    """How the pixels of each view follow from points; it belongs to the whole cloud that was projected."""
+
+    views: Float[Tensor, "v 3 3"]
+    """Rows: image row, image column, depth."""
+    lowest: Float[Tensor, "b v 2"]
+    """Smallest row and column coordinate of the cloud."""
+    cell: Float[Tensor, "b v"]
+    """Side of a pixel, in units of the cloud."""
+    shift: Int[Tensor, "b v 2"]
+    """Pixels by which the object is moved to the centre of the image."""
+    image_size: int
+
+    def pixels(self, points: Float[Tensor, "b m 3"]) -> Int[Tensor, "b v m 2"]:
+        """Row and column of each point in each view, inside the image."""
+        plane = _in_view(points, self.views)[..., :2]
+        raw = ((plane - self.lowest[:, :, None]) / self.cell[..., None, None]).floor().long() + 1
+        return (raw + self.shift[:, :, None]).clamp(0, self.image_size - 1)
+
+
+class Projection(NamedTuple):
+    """Depth maps of a batch of clouds."""
+
+    images: Float[Tensor, "b v h w"]
+    """Pixel values in [0, 1]."""
+    frame: ViewFrame
+    """For looking up the pixels of points in the same maps."""
+
+
+def _in_view(points: Float[Tensor, "b n 3"], views: Float[Tensor, "v 3 3"]) -> Float[Tensor, "b v n 3"]:
+    return torch.einsum("bnc,vrc->bvnr", points, views)
+
+
+@torch.no_grad()
+def project(
+    points: Float[Tensor, "b n 3"],
+    views: Float[Tensor, "v 3 3"] = AXIS_VIEWS,
+    image_size: int = 224,
+    depth: Literal["sum", "nearest"] = "sum",
+) -> Projection:
+    """Depth maps of clouds, and the frame to look up pixels with (I2P-MAE §3.2, after PointCLIP).
+
+    Each view is scaled by its own larger extent and centred. Every point paints a block of 5×5 pixels.
+    ``sum`` adds the depths painted on a pixel and takes the sigmoid, so the background is 0.5, as in the paper.
+    ``nearest`` keeps the depth nearest to the viewer (z-buffer), from 0.3 (farthest) to 1 on a background of 0.
+    A cloud without extent in a view (all points on the line of sight) fills one block.
+    """
+    views = views.to(points.device, points.dtype)
+    seen = _in_view(points, views)
+    plane, far = seen[..., :2], seen[..., 2]
+    lowest = plane.amin(2)
+    extent = (plane.amax(2) - lowest).amax(-1)
+    cell = (extent / (image_size - 3)).where(extent > 0, torch.ones_like(extent))
+    raw = ((plane - lowest[:, :, None]) / cell[..., None, None]).floor().long()
+    # The block adds 1 - 2 to the smallest and 1 + 2 to the largest index; the middle of both is what is centred.
+    first, last = raw.amin(2) + 1 - _REACH, raw.amax(2) + 1 + _REACH
+    shift = image_size // 2 - (first + last).div(2, rounding_mode="floor") - 1
+    frame = ViewFrame(views, lowest, cell, shift, image_size)
+    rows = raw + 1 + shift[:, :, None]
+    images = _sum(rows, far, image_size) if depth == "sum" else _nearest(rows, far, image_size)
+    return Projection(images, frame)
+
+
+def _canvas(
+    rows: Int[Tensor, "b v n 2"], image_size: int
+) -> tuple[Int[Tensor, "b v n"], int]:
+    """Flat indices of points in a canvas with a margin that holds whole blocks, and the side of that canvas."""
+    margin = _REACH + 1
+    side = image_size + 2 * margin
+    padded = (rows + margin).clamp(_REACH, side - 1 - _REACH)
+    return padded[..., 0] * side + padded[..., 1], side
+
+
+def _sum(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int) -> Float[Tensor, "b v h w"]:
+    """Sigmoid of the summed depths. Painting blocks equals summing a window of 5×5 over the points themselves."""
+    index, side = _canvas(rows, size)
+    canvas = far.new_zeros(*far.shape[:2], side * side).scatter_add_(2, index, far).view(*far.shape[:2], side, side)
+    width = 2 * _REACH + 1
+    inner = side - 2 * _REACH
+    canvas = sum((canvas[..., i : i + inner, :] for i in range(1, width)), canvas[..., :inner, :])
+    canvas = sum((canvas[..., j : j + inner] for j in range(1, width)), canvas[..., :inner])
+    # One ring remains around the image: what falls on it moves in by one pixel.
+    canvas[..., 1, :] += canvas[..., 0, :]
+    canvas[..., -2, :] += canvas[..., -1, :]
+    canvas[..., 1] += canvas[..., 0]
+    canvas[..., -2] += canvas[..., -1]
+    return canvas[..., 1:-1, 1:-1].sigmoid()
+
+
+def _nearest(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int) -> Float[Tensor, "b v h w"]:
+    """Front-most depth per pixel in [0.3, 1], background 0. Painting blocks equals the maximum over a 5×5 window."""
+    index, side = _canvas(rows, size)
+    low, high = far.amin(2, keepdim=True), far.amax(2, keepdim=True)
+    extent = (high - low).where(high > low, torch.ones_like(high))
+    value = 0.3 + 0.7 * (far - low) / extent
+    canvas = far.new_zeros(*far.shape[:2], side * side).scatter_reduce_(2, index, value, "amax")
+    canvas = functional.max_pool2d(canvas.view(*far.shape[:2], side, side), 2 * _REACH + 1, stride=1)
+    # The ring around the image moves in by one pixel, corners by way of rows and columns.
+    rows_in = torch.cat([canvas[..., :2, :].amax(-2, True), canvas[..., 2:-2, :], canvas[..., -2:, :].amax(-2, True)], -2)
+    return torch.cat([rows_in[..., :2].amax(-1, True), rows_in[..., 2:-2], rows_in[..., -2:].amax(-1, True)], -1)

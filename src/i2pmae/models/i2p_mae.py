@@ -8,7 +8,7 @@ from torch import nn
 
 from i2pmae.models.config import I2PMAEConfig
 from i2pmae.models.hierarchy import EncodedLevel, HierarchicalDecoder, HierarchicalEncoder
-from i2pmae.models.tokenizer import Hierarchy, check_points, tokenise
+from i2pmae.models.tokenizer import Hierarchy, check_points, point_indices, tokenise
 from i2pmae.ops import gather, three_nn_interpolate
 from i2pmae.typing import Bool, Float, Int, Tensor
 
@@ -84,11 +84,9 @@ class I2PMAE(nn.Module):
             semantics = self.semantic_head(tokens[shown]).view(-1, members, self.semantic_dim)
         return Reconstruction(offsets, semantics, ~shown)
 
-    def forward(
-        self, points: Float[Tensor, "b n 3"], pooling: Literal["max", "mean+max"] = "max"
-    ) -> Float[Tensor, "b c"]:
-        """The embedding of each cloud: see :meth:`embed`."""
-        return self.embed(points, pooling)
+    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]]) -> Reconstruction:
+        """One pre-training pass: the visible tokens encoded, all decoded, both heads."""
+        return self.reconstruct(hierarchy, self.encode(hierarchy, visible), visible)
 
     def embed(
         self, points: Float[Tensor, "b n 3"], pooling: Literal["max", "mean+max"] = "max"
@@ -111,10 +109,7 @@ class I2PMAE(nn.Module):
 
     def target_points(self, hierarchy: Hierarchy) -> Int[Tensor, "b m"]:
         """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level."""
-        index = hierarchy[0].origin
-        for level in range(1, self.decoded_level):
-            index = gather(index, hierarchy[level].origin)
-        return index
+        return point_indices(hierarchy, self.decoded_level - 1)
 
     def target_semantics(
         self, hierarchy: Hierarchy, features: Float[Tensor, "b m s"], masked: Bool[Tensor, "b m2"]

@@ -9,7 +9,7 @@ from i2pmae.common.errors import UsageError
 from i2pmae.ops import fps, gather, knn
 from i2pmae.typing import Float, Int, Tensor
 
-__all__ = ["Hierarchy", "Level", "check_points", "tokenise"]
+__all__ = ["Hierarchy", "Level", "check_points", "point_indices", "tokenise"]
 
 
 class Level(NamedTuple):
@@ -65,3 +65,11 @@ def tokenise(points: Float[Tensor, "b n 3"], counts: Sequence[int], sizes: Seque
         levels.append(Level(centres, origin, neighbours, gather(below, neighbours) - centres[:, :, None]))
         below = centres
     return tuple(levels)
+
+
+def point_indices(hierarchy: Hierarchy, level: int) -> Int[Tensor, "b m"]:
+    """Which points the centres of a level are (-1 for the coarsest)."""
+    index = hierarchy[0].origin
+    for groups in hierarchy[1 : range(len(hierarchy))[level] + 1]:
+        index = gather(index, groups.origin)
+    return index

@@ -8,7 +8,7 @@ from torch.nn import functional
 from i2pmae.projection.views import AXIS_VIEWS
 from i2pmae.typing import Float, Int, Tensor
 
-__all__ = ["Projection", "ViewFrame", "project"]
+__all__ = ["Projection", "ViewFrame", "project", "view_frame"]
 
 _REACH = 2
 """A point paints a block of 5×5 pixels: offsets -2 to 2."""
@@ -27,11 +27,15 @@ class ViewFrame(NamedTuple):
     """Pixels by which the object is moved to the centre of the image."""
     image_size: int
 
+    def indices(self, points: Float[Tensor, "b m 3"]) -> Int[Tensor, "b v m 2"]:
+        """Row and column of each point in each view; those of other clouds' points may lie outside the image."""
+        plane = _in_view(points, self.views[:, :2])
+        cells = ((plane - self.lowest[:, :, None]) / self.cell[..., None, None]).floor().long()
+        return cells + 1 + self.shift[:, :, None]
+
     def pixels(self, points: Float[Tensor, "b m 3"]) -> Int[Tensor, "b v m 2"]:
-        """Row and column of each point in each view, inside the image."""
-        plane = _in_view(points, self.views)[..., :2]
-        raw = ((plane - self.lowest[:, :, None]) / self.cell[..., None, None]).floor().long() + 1
-        return (raw + self.shift[:, :, None]).clamp(0, self.image_size - 1)
+        """Row and column of each point in each view, moved to the border where outside the image."""
+        return self.indices(points).clamp(0, self.image_size - 1)
 
 
 class Projection(NamedTuple):
@@ -43,8 +47,22 @@ class Projection(NamedTuple):
     """For looking up the pixels of points in the same maps."""
 
 
-def _in_view(points: Float[Tensor, "b n 3"], views: Float[Tensor, "v 3 3"]) -> Float[Tensor, "b v n 3"]:
+def _in_view(points: Float[Tensor, "b n 3"], views: Float[Tensor, "v r 3"]) -> Float[Tensor, "b v n r"]:
     return torch.einsum("bnc,vrc->bvnr", points, views)
+
+
+@torch.no_grad()
+def view_frame(points: Float[Tensor, "b n 3"], views: Float[Tensor, "v 3 3"], image_size: int = 224) -> ViewFrame:
+    """The frame of each view of each cloud: scaled by the view's own larger extent, and centred."""
+    views = views.to(points.device, points.dtype)
+    plane = _in_view(points, views[:, :2])
+    lowest = plane.amin(2)
+    extent = (plane.amax(2) - lowest).amax(-1)
+    cell = (extent / (image_size - 3)).where(extent > 0, torch.ones_like(extent))
+    highest = ((plane.amax(2) - lowest) / cell[..., None]).floor().long()
+    # Painting a block adds 1 - 2 to the smallest index, which is 0, and 1 + 2 to the largest; their middle is centred.
+    middle = (highest + 2).div(2, rounding_mode="floor")
+    return ViewFrame(views, lowest, cell, image_size // 2 - middle - 1, image_size)
 
 
 @torch.no_grad()
@@ -56,25 +74,14 @@ def project(
 ) -> Projection:
     """Depth maps of clouds, and the frame to look up pixels with (I2P-MAE §3.2, after PointCLIP).
 
-    Each view is scaled by its own larger extent and centred. Every point paints a block of 5×5 pixels.
-    ``sum`` adds the depths painted on a pixel and takes the sigmoid, so the background is 0.5, as in the paper.
-    ``nearest`` keeps the depth nearest to the viewer (z-buffer), from 0.3 (farthest) to 1 on a background of 0.
-    A cloud without extent in a view (all points on the line of sight) fills one block.
+    Every point paints a block of 5×5 pixels. ``sum`` adds the depths painted on a pixel and takes the sigmoid, so the
+    background is 0.5, as in the paper. ``nearest`` keeps the depth nearest to the viewer (z-buffer), from 0.3 (farthest)
+    to 1 on a background of 0. A cloud without extent in a view (all points on the line of sight) fills one block.
     """
-    views = views.to(points.device, points.dtype)
-    seen = _in_view(points, views)
-    plane, far = seen[..., :2], seen[..., 2]
-    lowest = plane.amin(2)
-    extent = (plane.amax(2) - lowest).amax(-1)
-    cell = (extent / (image_size - 3)).where(extent > 0, torch.ones_like(extent))
-    raw = ((plane - lowest[:, :, None]) / cell[..., None, None]).floor().long()
-    # The block adds 1 - 2 to the smallest and 1 + 2 to the largest index; the middle of both is what is centred.
-    first, last = raw.amin(2) + 1 - _REACH, raw.amax(2) + 1 + _REACH
-    shift = image_size // 2 - (first + last).div(2, rounding_mode="floor") - 1
-    frame = ViewFrame(views, lowest, cell, shift, image_size)
-    rows = raw + 1 + shift[:, :, None]
-    images = _sum(rows, far, image_size) if depth == "sum" else _nearest(rows, far, image_size)
-    return Projection(images, frame)
+    frame = view_frame(points, views, image_size)
+    far = _in_view(points, frame.views[:, 2:])[..., 0]
+    paint = _sum if depth == "sum" else _nearest
+    return Projection(paint(frame.indices(points), far, image_size), frame)
 
 
 def _canvas(

@@ -1,0 +1,111 @@
+"""I2P-MAE pre-training: what happens with a batch (arXiv 2212.06785, figure 2)."""
+
+import torch
+
+from i2pmae.models import (
+    I2PMAE,
+    Hierarchy,
+    guidance_logits,
+    point_indices,
+    propagate,
+    sample_visible,
+    visible_count,
+)
+from i2pmae.objectives import coordinate_loss, semantic_loss
+from i2pmae.ops import gather
+from i2pmae.projection import ViewFrame, lift, parse_views, view_frame
+from i2pmae.teachers.base import Teacher
+from i2pmae.training.config import PretrainConfig
+from i2pmae.training.task import Batch
+from i2pmae.training.teacher_maps import CachedMaps, ViewMaps, look
+from i2pmae.typing import Bool, Float, Tensor
+
+__all__ = ["I2PPretraining", "augment", "draw_points"]
+
+
+class I2PPretraining:
+    """The model, its teacher, and the two losses of a batch. Satisfies :class:`~i2pmae.training.task.Task`.
+
+    The teacher looks at the augmented clouds, or, with ``cached``, has looked once at the canonical ones.
+    """
+
+    def __init__(
+        self, model: I2PMAE, teacher: Teacher, config: PretrainConfig, cached: CachedMaps | None = None
+    ) -> None:
+        self.model = model
+        self.teacher = teacher
+        self.config = config
+        self.cached = cached
+        self.views = parse_views(config.projection.views)
+
+    def to(self, device: torch.device) -> "I2PPretraining":
+        """Itself, with model and teacher on ``device``."""
+        self.model.to(device)
+        self.teacher.to(device)
+        return self
+
+    def losses(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        """``coordinates`` (L3D) and ``semantics`` (L2D), weighted; and how salient the visible tokens are."""
+        stored = batch["points"]
+        canonical = draw_points(stored, self.config.clouds.points, rng)
+        points = augment(canonical, rng) if self.config.augment else canonical
+        hierarchy = self.model.tokenise(points)
+        with torch.no_grad():
+            if self.cached is None:
+                maps, frame, _ = look(self.teacher, points, self.config.projection)
+                seen = points
+            else:
+                maps = self.cached(batch["index"])
+                frame = view_frame(stored, self.views, self.config.projection.image_size)
+                seen = canonical
+            saliency = self.saliency(maps, frame, seen, hierarchy)
+            visible = self.choose_visible(saliency, hierarchy, rng)
+            semantics = self.semantics(maps, frame, seen, hierarchy)
+        found = self.model(hierarchy, visible)
+        truth = self.model.target_offsets(hierarchy, found.masked)
+        losses = {"coordinates": self.config.loss.coordinates * coordinate_loss(found.offsets, truth)}
+        if found.semantics is not None and self.config.loss.semantics > 0:
+            target = self.model.target_semantics(hierarchy, semantics, found.masked)
+            losses["semantics"] = self.config.loss.semantics * semantic_loss(found.semantics, target)
+        standard = guidance_logits(saliency, "standardised")
+        losses["metric/visible_saliency"] = standard[visible[-1]].mean()
+        return losses
+
+    def saliency(
+        self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy
+    ) -> Float[Tensor, "b m"]:
+        """Saliency of each coarsest centre: mean over views of what the teacher gives its pixel (§3.3)."""
+        centres = gather(points, point_indices(hierarchy, -1))
+        return lift(maps.saliency[:, :, None], centres, frame).mean((2, 3))
+
+    def choose_visible(
+        self, saliency: Float[Tensor, "b m"], hierarchy: Hierarchy, rng: torch.Generator
+    ) -> list[Bool[Tensor, "b _"]]:
+        """Visible tokens of every level, finest first."""
+        guidance = self.config.guidance
+        logits = guidance_logits(saliency, guidance.kind, guidance.temperature)
+        count = visible_count(saliency.shape[1], self.config.model.mask_ratio)
+        return list(propagate(sample_visible(logits, count, rng), hierarchy))
+
+    def semantics(
+        self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy
+    ) -> Float[Tensor, "b m s"]:
+        """2D features of the points that the semantic head predicts, views side by side."""
+        return lift(maps.features, gather(points, self.model.target_points(hierarchy)), frame).flatten(2)
+
+
+def draw_points(points: Float[Tensor, "b n 3"], count: int, rng: torch.Generator) -> Float[Tensor, "b m 3"]:
+    """``count`` random points of each cloud in random order; all of them, shuffled, where there are fewer."""
+    order = torch.rand(points.shape[:2], generator=rng, device=points.device).argsort(1)
+    return gather(points, order[:, :count])
+
+
+def augment(
+    points: Float[Tensor, "b n 3"],
+    rng: torch.Generator,
+    scale: tuple[float, float] = (2 / 3, 3 / 2),
+    shift: tuple[float, float] = (-0.2, 0.2),
+) -> Float[Tensor, "b n 3"]:
+    """Clouds with each axis scaled and shifted by uniform random amounts, one draw per cloud (I2P-MAE §4.1)."""
+    uniform = torch.rand(2, len(points), 1, 3, generator=rng, device=points.device, dtype=points.dtype)
+    return points * (scale[0] + uniform[0] * (scale[1] - scale[0])) + (shift[0] + uniform[1] * (shift[1] - shift[0]))

@@ -1,7 +1,5 @@
 """The configuration of the hierarchical masked autoencoder."""
 
-from typing import Self
-
 from pydantic import Field, model_validator
 
 from i2pmae.common.config import Config
@@ -41,7 +39,7 @@ class I2PMAEConfig(Config):
     training mode batch statistics see visible tokens only."""
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check(self) -> "I2PMAEConfig":
         levels = len(self.group_counts)
         for field in ("group_sizes", "encoder_dims", "encoder_depths"):
             if len(getattr(self, field)) != levels:
@@ -54,7 +52,7 @@ class I2PMAEConfig(Config):
             raise ValueError(f"group_counts must fall from level to level, got {self.group_counts}")
         if self.decoder_dims[0] != self.encoder_dims[-1]:
             raise ValueError(
-                f"decoder_dims must start with the encoder's last width {self.encoder_dims[-1]}, got {self.decoder_dims}"
+                f"decoder_dims must start with the encoder's last width, {self.encoder_dims[-1]}: {self.decoder_dims}"
             )
         for level, size in enumerate(self.group_sizes[1:]):
             if size > self.group_counts[level]:

@@ -1,7 +1,8 @@
 """The hierarchical encoder and decoder that Point-M2AE introduced and I2P-MAE uses."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, cast
 
 import torch
 from torch import nn
@@ -33,9 +34,7 @@ class HierarchicalEncoder(nn.Module):
         dims = config.encoder_dims
         low, inner, high = config.embed_widths
         self.embeddings = nn.ModuleList([MiniPointNet(3, (low, inner, high), dims[0])])
-        self.embeddings.extend(
-            MiniPointNet(below, (below, below, width), width) for below, width in zip(dims[:-1], dims[1:], strict=True)
-        )
+        self.embeddings.extend(MiniPointNet(below, (below, below, width), width) for below, width in pairwise(dims))
         self.positions = nn.ModuleList(position_embedding(width) for width in dims)
         rates = torch.linspace(0, config.drop_path, sum(config.encoder_depths)).tolist()
         self.stages = nn.ModuleList()
@@ -44,9 +43,7 @@ class HierarchicalEncoder(nn.Module):
             self.stages.append(nn.ModuleList(stage))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in dims)
 
-    def forward(
-        self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None
-    ) -> list[EncodedLevel]:
+    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
         """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent)."""
         encoded: list[EncodedLevel] = []
         below: Float[Tensor, "b m c"] | None = None
@@ -57,9 +54,9 @@ class HierarchicalEncoder(nn.Module):
             if shown is None:
                 shown = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
             packing = pack(shown)
-            seen = self._stage(level, gather(tokens, packing.index), gather(groups.centres, packing.index), packing)
+            seen = self._stage(level, gather(tokens, packing.rows), gather(groups.centres, packing.rows), packing)
             encoded.append(EncodedLevel(self.norms[level](seen), packing))
-            below = scatter(tokens, packing.index, seen, packing.valid)
+            below = scatter(tokens, packing.rows, seen, packing.valid)
         return encoded
 
     def _embed(
@@ -76,6 +73,7 @@ class HierarchicalEncoder(nn.Module):
     ) -> Float[Tensor, "b t c"]:
         """Blocks of one level. Padding is never seen; it sees whatever a token sees, and its output is dropped."""
         position = self.positions[level](centres)
+        blocks = cast(nn.ModuleList, self.stages[level])
         allowed: Bool[Tensor, "b q t"] | None = None
         if self.config.attention_radii is not None:
             # A token always sees itself, so that no row of the softmax is empty.
@@ -83,7 +81,7 @@ class HierarchicalEncoder(nn.Module):
             allowed = radius_mask(centres, self.config.attention_radii[level]) & packing.valid[:, None] | itself
         elif not bool(packing.valid.all()):
             allowed = packing.valid[:, None]
-        for block in self.stages[level]:
+        for block in blocks:
             tokens = block(tokens + position, allowed)
         return tokens
 
@@ -118,12 +116,12 @@ class HierarchicalDecoder(nn.Module):
                 known = _full(empty, encoded[level])
                 tokens = self.propagations[stage - 1](centres, hierarchy[level + 1].centres, known, tokens)
             position = self.positions[stage](centres)
-            for block in blocks:
+            for block in cast(nn.ModuleList, blocks):
                 tokens = block(tokens + position)
         return self.norm(tokens)
 
 
 def _full(background: Float[Tensor, "b m c"], encoded: EncodedLevel) -> Float[Tensor, "b m c"]:
     """The visible tokens in their places on a background."""
-    index, valid = encoded.packing
-    return scatter(background.to(encoded.tokens.dtype), index, encoded.tokens, valid)
+    rows, valid = encoded.packing
+    return scatter(background.to(encoded.tokens.dtype), rows, encoded.tokens, valid)

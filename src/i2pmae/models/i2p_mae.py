@@ -65,9 +65,7 @@ class I2PMAE(nn.Module):
         check_points(points, self.min_points)
         return tokenise(points.float(), self.config.group_counts, self.config.group_sizes)
 
-    def encode(
-        self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None
-    ) -> list[EncodedLevel]:
+    def encode(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
         """Encoded tokens per level, finest first; ``visible`` is the result of :func:`propagate`."""
         return self.encoder(hierarchy, visible)
 
@@ -101,9 +99,7 @@ class I2PMAE(nn.Module):
         levels = zip(hierarchy, self.encode(hierarchy), strict=True)
         return torch.cat([three_nn_interpolate(points, level.centres, out.tokens) for level, out in levels], dim=-1)
 
-    def target_offsets(
-        self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]
-    ) -> Float[Tensor, "masked k 3"]:
+    def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
         """True coordinates of the neighbours of each masked token, relative to its centre."""
         return hierarchy[self.decoded_level].offsets[masked]
 

@@ -40,7 +40,7 @@ def position_embedding(width: int) -> nn.Sequential:
 
 
 class _DropPath(nn.Module):
-    """Stochastic depth (arXiv 1603.09382): a residual branch is left out for a whole cloud with probability ``rate``."""
+    """Stochastic depth (arXiv 1603.09382): a branch is left out for a whole cloud with probability ``rate``."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def radius_mask(centres: Float[Tensor, "b t 3"], radius: float) -> Bool[Tensor, 
 
 
 class TokenPropagation(nn.Module):
-    """Features of a finer level from its own tokens and the interpolated tokens of the coarser one (Point-M2AE §3.3)."""
+    """Features of a finer level from its tokens and the interpolated ones of the coarser level (Point-M2AE §3.3)."""
 
     def __init__(self, fine: int, coarse: int, width: int) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ __all__ = ["chamfer_l1", "chamfer_l2"]
 
 
 def chamfer_l2(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, ""]:
-    """Mean over a of the smallest squared distance to b, plus the same from b to a; a scalar, averaged over the batch."""
+    """Mean over a of the smallest squared distance to b, plus the same from b to a; a scalar, over the batch."""
     distance = squared_distances(a, b)
     return distance.amin(2).mean() + distance.amin(1).mean()
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from i2pmae.typing import Int, Shaped, Tensor
+from i2pmae.typing import Bool, Int, Shaped, Tensor
 
 __all__ = ["gather", "scatter"]
 
@@ -19,7 +19,10 @@ def gather(values: Shaped[Tensor, "b n *rest"], index: Int[Tensor, "b *picked"])
 
 
 def scatter(
-    target: Shaped[Tensor, "b n c"], index: Int[Tensor, "b t"], values: Shaped[Tensor, "b t c"], valid: Shaped[Tensor, "b t"]
+    target: Shaped[Tensor, "b n c"],
+    index: Int[Tensor, "b t"],
+    values: Shaped[Tensor, "b t c"],
+    valid: Bool[Tensor, "b t"],
 ) -> Shaped[Tensor, "b n c"]:
     """A copy of ``target`` with row ``index[i, j]`` of cloud i replaced by ``values[i, j]`` wherever ``valid[i, j]``.
 

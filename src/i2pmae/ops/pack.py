@@ -12,7 +12,7 @@ __all__ = ["Packing", "pack"]
 class Packing(NamedTuple):
     """Where the selected tokens of each cloud are, padded to the longest selection of the batch."""
 
-    index: Int[Tensor, "b t"]
+    rows: Int[Tensor, "b t"]
     """Indices of the selected tokens in ascending order, then of unselected ones as padding."""
     valid: Bool[Tensor, "b t"]
     """Which entries are selected tokens; the others are padding."""

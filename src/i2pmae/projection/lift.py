@@ -20,7 +20,7 @@ def lift(
     pixel (I2P-MAE §3.2), without building it: each point is a row of h·w weights, 16 of them not zero, and all
     channels follow from one matrix product. Points need not belong to the projected cloud, the frame does.
     """
-    b, v, c, h, w = maps.shape
+    h, w = maps.shape[-2:]
     pixel = frame.pixels(points)
     vertical = _cubic_weights(frame.image_size, h, maps)[pixel[..., 0]]
     horizontal = _cubic_weights(frame.image_size, w, maps)[pixel[..., 1]]

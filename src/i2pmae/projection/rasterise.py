@@ -75,8 +75,9 @@ def project(
     """Depth maps of clouds, and the frame to look up pixels with (I2P-MAE §3.2, after PointCLIP).
 
     Every point paints a block of 5×5 pixels. ``sum`` adds the depths painted on a pixel and takes the sigmoid, so the
-    background is 0.5, as in the paper. ``nearest`` keeps the depth nearest to the viewer (z-buffer), from 0.3 (farthest)
-    to 1 on a background of 0. A cloud without extent in a view (all points on the line of sight) fills one block.
+    background is 0.5, as in the paper. ``nearest`` keeps the depth nearest to the viewer (z-buffer), from 0.3
+    (farthest) to 1 on a background of 0. A cloud without extent in a view (all its points on one line of sight) fills
+    one block.
     """
     frame = view_frame(points, views, image_size)
     far = _in_view(points, frame.views[:, 2:])[..., 0]
@@ -84,9 +85,7 @@ def project(
     return Projection(paint(frame.indices(points), far, image_size), frame)
 
 
-def _canvas(
-    rows: Int[Tensor, "b v n 2"], image_size: int
-) -> tuple[Int[Tensor, "b v n"], int]:
+def _canvas(rows: Int[Tensor, "b v n 2"], image_size: int) -> tuple[Int[Tensor, "b v n"], int]:
     """Flat indices of points in a canvas with a margin that holds whole blocks, and the side of that canvas."""
     margin = _REACH + 1
     side = image_size + 2 * margin
@@ -119,5 +118,7 @@ def _nearest(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: in
     canvas = far.new_zeros(*far.shape[:2], side * side).scatter_reduce_(2, index, value, "amax")
     canvas = functional.max_pool2d(canvas.view(*far.shape[:2], side, side), 2 * _REACH + 1, stride=1)
     # The ring around the image moves in by one pixel, corners by way of rows and columns.
-    rows_in = torch.cat([canvas[..., :2, :].amax(-2, True), canvas[..., 2:-2, :], canvas[..., -2:, :].amax(-2, True)], -2)
-    return torch.cat([rows_in[..., :2].amax(-1, True), rows_in[..., 2:-2], rows_in[..., -2:].amax(-1, True)], -1)
+    for axis in (-2, -1):
+        first, inner, last = canvas.split([2, size - 2, 2], dim=axis)
+        canvas = torch.cat([first.amax(axis, True), inner, last.amax(axis, True)], axis)
+    return canvas

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from i2pmae.common.files import replacing, write_text
+from i2pmae.common.files import write_text
 from i2pmae.common.progress import track
 from i2pmae.data.clouds import CloudSet
-from i2pmae.projection import project
+from i2pmae.projection import ViewFrame, parse_views, project
 from i2pmae.teachers.base import Teacher
 from i2pmae.training.config import ProjectionConfig
-from i2pmae.projection import ViewFrame, parse_views
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["CachedMaps", "ViewMaps", "look"]
@@ -44,12 +43,20 @@ class CachedMaps:
     """
 
     def __init__(
-        self, folder: Path, teacher: Teacher, clouds: CloudSet, projection: ProjectionConfig, batch: int = 16,
-        device: torch.device | str = "cpu", shown: bool = True,
+        self,
+        folder: Path,
+        teacher: Teacher,
+        clouds: CloudSet,
+        projection: ProjectionConfig,
+        batch: int = 16,
+        device: torch.device | str = "cpu",
+        shown: bool = True,
     ) -> None:
         self._views = len(parse_views(projection.views))
         self._key = {
-            "teacher": teacher.fingerprint(), "projection": projection.model_dump(), "clouds": list(clouds.points.shape),
+            "teacher": teacher.fingerprint(),
+            "projection": projection.model_dump(),
+            "clouds": list(clouds.points.shape),
             "set": clouds.name,
         }
         shape = (len(clouds), self._views, teacher.feature_dim + 1, teacher.grid_size, teacher.grid_size)

@@ -1,1 +1,5 @@
-"""TODO."""
+"""Named configurations, and the runs that they describe."""
+
+from i2pmae.recipes.configurations import RECIPES, SIZES
+
+__all__ = ["RECIPES", "SIZES"]

@@ -15,7 +15,7 @@ class DataConfig(Config):
     """How clouds are read."""
 
     points: int = Field(2048, ge=16)
-    """Points per cloud that the encoder sees; more are drawn down anew for every epoch, fewer are repeated."""
+    """Points per cloud."""
     up: Literal["y", "z", "x"] = "y"
     """The axis that points up in the files; clouds are turned so that it becomes y."""
     labels: Literal["none", "folder"] = "none"
@@ -57,6 +57,9 @@ class LossConfig(Config):
     """Weight of the Chamfer distance of masked tokens (L3D)."""
     semantics: float = Field(1.0, ge=0)
     """Weight of the squared error of visible tokens' 2D features (L2D)."""
+    targets: Literal["normalised", "raw"] = "normalised"
+    """2D features as targets: ``normalised`` over the channels of each feature, so that the two losses weigh the same
+    whatever the teacher's scale; ``raw`` as in the paper, whose teacher has features of about unit length."""
 
 
 class OptimiserConfig(Config):
@@ -116,6 +119,10 @@ class PretrainConfig(Config):
     """Time between checkpoints, beside those at the end of epochs."""
     probe: bool = True
     """Linear-probe the untrained and the trained encoder where the data has labels."""
+    probe_clouds: int | None = Field(None, ge=10)
+    """Most clouds of each split that the probe of a run takes; all where absent."""
+    watch_epochs: int | None = Field(None, ge=1)
+    """Probe every so many epochs, on training clouds held out for it: the test set is read once, at the end."""
     report: bool = True
     """Write report.html with pictures."""
     clouds: DataConfig = DataConfig()

@@ -8,7 +8,17 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-__all__ = ["CheckpointError", "DataError", "I2PError", "TeacherError", "TrainingError", "UsageError", "near_names", "pick"]
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "I2PError",
+    "TeacherError",
+    "TrainingError",
+    "TrainingInterrupted",
+    "UsageError",
+    "near_names",
+    "pick",
+]
 
 
 T = TypeVar("T")
@@ -36,6 +46,10 @@ class CheckpointError(I2PError):
 
 class TrainingError(I2PError):
     """A run that cannot go on, for instance for a loss that is not finite."""
+
+
+class TrainingInterrupted(I2PError):
+    """A run that was asked to stop (Ctrl-C or SIGTERM) and did, after writing a checkpoint; the message says how to go on."""
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Random generators that follow from names, so that nothing random has to be saved and a resumed run repeats exactly."""
+"""Random generators that follow from names: nothing random has to be saved, and a resumed run repeats exactly."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ __all__ = ["derive", "numpy_generator", "torch_generator"]
 
 
 def derive(seed: int, *names: int | str) -> int:
-    """A 63-bit seed that follows from ``seed`` and the names (epoch, step, rank, purpose), the same on every machine."""
+    """A 63-bit seed that follows from ``seed`` and the names (epoch, step, rank, purpose), the same anywhere."""
     text = "/".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 

@@ -60,9 +60,7 @@ def open_source(
         raise UsageError(f"The built-in shapes are y up: leave --up {up} out.")
     count = SHAPE_COUNT if clouds is None else clouds
     if count < 2:
-        raise UsageError(
-            f"Expected at least 2 clouds of the built-in shapes, one to train and one to test, got {count}."
-        )
+        raise UsageError(f"Expected at least 2 built-in shapes, one to train and one to test, got {count}.")
     held_out = max(1, round(TEST_SHARE * count))
     return _joined(
         make_shapes(count - held_out, points, split="train", seed=seed),

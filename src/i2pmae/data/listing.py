@@ -1,0 +1,150 @@
+"""Which files a path stands for, and what their folders say about class and split."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from i2pmae.common.errors import DataError, near_names
+from i2pmae.data.files import EXTENSIONS, known_formats
+
+__all__ = ["SourceFile", "find_files", "folder_labels", "spread"]
+
+DOCUMENTS = ("readme", "license", "licence", "copying", "notice", "changelog", "citation", "requirements")
+"""First words of the names of texts that lie beside data and hold none."""
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Folder names that stand for a split, in lower case."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to read, with what tells whether it changed."""
+
+    id: str
+    """Its path below the opened folder, with forward slashes."""
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+def find_files(path: Path) -> tuple[list[SourceFile], list[tuple[str, str]]]:
+    """All readable files at or below ``path``, sorted by id, and what could not be looked at, with reasons.
+
+    Hidden files, READMEs and unknown formats are passed over. :class:`DataError` where there is no such path, where a
+    single file has an unknown format, or where a folder holds nothing that can be read.
+    """
+    try:
+        if path.is_file():
+            if path.suffix.lower() not in EXTENSIONS:
+                raise DataError(f"{path}: unknown file format {path.suffix!r}. Known: {known_formats()}.")
+            status = path.stat()
+            return [SourceFile(_portable(path.name), path, status.st_size, status.st_mtime_ns)], []
+        if not path.is_dir():
+            siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+            near = f" {near_names(path.name, siblings)}" if 0 < len(siblings) <= 1000 else ""
+            raise DataError(f"There is no file or folder {path}.{near}")
+        next(path.iterdir(), None)
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
+    files, problems, others = _walk(path)
+    if not files and not problems:
+        held = ", ".join(f"{count} × {suffix or 'no extension'}" for suffix, count in others.most_common(5))
+        raise DataError(f"{path} holds no file in a known format ({held or 'it is empty'}). Known: {known_formats()}.")
+    return sorted(files, key=lambda file: file.id), sorted(problems)
+
+
+def folder_labels(root: Path, ids: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """The class name of each file, which is its folder's, and its split where every path has a train or test level.
+
+    Both ``CLASS/train/x.off`` and ``train/CLASS/x.off`` are understood. :class:`DataError` for files without a class
+    folder, and where only some paths have such a level.
+    """
+    names, splits, loose, without = [], [], [], []
+    for name in ids:
+        parents = list(PurePosixPath(name).parent.parts)
+        levels = [level for level, parent in enumerate(parents) if parent.lower() in SPLIT_NAMES]
+        if levels:
+            splits.append(SPLIT_NAMES[parents.pop(levels[-1]).lower()])
+        else:
+            without.append(name)
+        if parents:
+            names.append(parents[-1])
+        else:
+            loose.append(name)
+    if loose:
+        raise DataError(
+            f"{root}: labels from folders were asked for, but there is no class folder around {_some(loose)}. "
+            "Put every file into a folder named after its class, or open the folder without labels."
+        )
+    if splits and without:
+        raise DataError(
+            f"{root}: {len(splits)} of {len(ids)} files are in train or test folders, but not {_some(without)}. "
+            "Put all files below such folders, or none."
+        )
+    return names, splits or None
+
+
+def spread(available: int, limit: int | None) -> np.ndarray:
+    """At most ``limit`` of the indices below ``available``, evenly spread, ascending."""
+    if limit is None or limit >= available:
+        return np.arange(available)
+    return np.arange(limit) * available // limit
+
+
+def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[str]]:
+    files: list[SourceFile] = []
+    others: Counter[str] = Counter()
+    problems: list[tuple[str, str]] = []
+
+    def report(error: OSError) -> None:
+        place = Path(error.filename or root)
+        problems.append((_portable(os.path.relpath(place, root)), f"cannot be read: {error.strerror or error}"))
+
+    visited = {os.path.realpath(root)}
+    for place, folders, names in os.walk(root, followlinks=True, onerror=report):
+        folders[:] = [name for name in sorted(folders) if not name.startswith((".", "__"))]
+        folders[:] = [name for name in folders if _first_visit(Path(place, name), visited)]
+        for name in names:
+            path = Path(place, name)
+            suffix = path.suffix.lower()
+            if name.startswith(".") or suffix not in EXTENSIONS or name.lower().startswith(DOCUMENTS):
+                others[suffix] += not name.startswith(".")
+                continue
+            try:
+                status = path.stat()
+            except OSError as error:
+                report(error)
+                continue
+            relative = _portable(path.relative_to(root).as_posix())
+            files.append(SourceFile(relative, path, status.st_size, status.st_mtime_ns))
+    return files, problems, +others
+
+
+def _first_visit(folder: Path, visited: set[str]) -> bool:
+    """Whether a folder was not seen before under another name: links may lead in a circle."""
+    real = os.path.realpath(folder)
+    if real in visited:
+        return False
+    visited.add(real)
+    return True
+
+
+def _portable(name: str) -> str:
+    # Names on disk are bytes; those that are not UTF-8 still need an id that can be stored.
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _some(names: list[str]) -> str:
+    first = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} {'file' if len(names) == 1 else 'files'} ({first})"

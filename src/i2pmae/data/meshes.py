@@ -1,0 +1,144 @@
+"""Meshes: OFF by a reader of our own, the other formats by trimesh, after a look at whether the file is whole."""
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2pmae.common.errors import DataError
+from i2pmae.data.sampling import RawCloud
+
+__all__ = ["read_gltf", "read_obj", "read_off", "read_ply", "read_stl"]
+
+
+def read_off(path: Path) -> RawCloud:
+    """Vertices and triangles of an .off file; polygons become fans of triangles.
+
+    Understands the files of ModelNet whose first line runs into the counts (``OFF490 518 0``). Read here and not by
+    trimesh, which takes a file that ends within its faces for a whole one.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if "#" in text:
+        text = re.sub(r"#[^\n]*", "", text)
+    start = re.match(r"\s*[A-Z]*OFF", text)
+    if start is None:
+        raise DataError("the file does not start with OFF")
+    lines = [line for line in text[start.end() :].splitlines() if line and not line.isspace()]
+    counts = lines[0].split() if lines else []
+    if len(counts) < 2 or not all(count.isdigit() for count in counts[:2]):
+        raise DataError("the file has no line with the numbers of vertices and faces")
+    vertex_count, face_count = int(counts[0]), int(counts[1])
+    if len(lines) - 1 < vertex_count + face_count:
+        raise DataError(
+            f"the file is cut short: it says {vertex_count} vertices and {face_count} faces, "
+            f"but has {len(lines) - 1} lines for them"
+        )
+    if vertex_count == 0:
+        raise DataError("there are no points")
+    vertices = np.loadtxt(lines[1 : vertex_count + 1], usecols=(0, 1, 2), ndmin=2, dtype=np.float64)
+    if face_count == 0:
+        return RawCloud(vertices)
+    return RawCloud(vertices, checked_faces(_off_faces(lines[vertex_count + 1 :][:face_count]), vertex_count))
+
+
+def read_obj(path: Path) -> RawCloud:
+    """The triangles of an .obj file, or its vertices where it has no faces. Materials are not looked at."""
+    return _flattened(_as_utf8(path.read_bytes()), "obj")
+
+
+def read_stl(path: Path) -> RawCloud:
+    """The triangles of an .stl file, text or binary."""
+    content = path.read_bytes()
+    triangles = int.from_bytes(content[80:84], "little")
+    size = 84 + 50 * triangles
+    text = content.lstrip().startswith(b"solid")
+    if len(content) == size or (len(content) > size > 84 and not text):
+        return _flattened(content[:size], "stl")
+    if not text:
+        raise DataError(f"the file is cut short, or no STL: {triangles} triangles do not fit its {len(content)} bytes")
+    if b"endsolid" not in content:
+        raise DataError("the file is cut short: it has no endsolid")
+    return _flattened(_as_utf8(content), "stl_ascii")
+
+
+def read_ply(path: Path) -> RawCloud:
+    """The triangles of a .ply file, text or binary, or its points where it has no faces."""
+    content = path.read_bytes()
+    head, found, body = content.partition(b"end_header")
+    if not head.startswith(b"ply") or not found:
+        raise DataError("the file has no PLY header")
+    lines = head.decode("latin-1").splitlines()
+    counts = [int(line.split()[2]) for line in lines if line.startswith("element ")]
+    if any(line.startswith("format ascii") for line in lines):
+        rows = sum(1 for line in body.splitlines() if line.strip())
+        if rows < sum(counts):
+            raise DataError(f"the file is cut short: its header says {sum(counts)} lines, it holds {rows}")
+    properties = {line.split()[-1] for line in lines if line.startswith("property ") and "list" not in line}
+    cloud = _flattened(content, "ply")
+    return RawCloud(cloud.points, cloud.faces, extras=not properties <= {"x", "y", "z"})
+
+
+def read_gltf(path: Path) -> RawCloud:
+    """The triangles of a .glb or .gltf scene, flattened with its transforms, or its points where it has no faces."""
+    try:
+        return _flattened(path, None)
+    except FileNotFoundError as error:
+        raise DataError(f"a file that belongs to it is missing: {error.filename or error}") from None
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """Text in UTF-8; what is not UTF-8 is taken for Latin-1, which only touches names and comments."""
+    if b"\0" in content:
+        raise DataError("the file is not text")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1").encode("utf-8")
+    return content
+
+
+def _flattened(source: Path | bytes, kind: str | None) -> RawCloud:
+    """All parts of what trimesh finds, with their transforms."""
+    import trimesh
+
+    stream: Any = io.BytesIO(source) if isinstance(source, bytes) else source
+    scene = trimesh.load_scene(stream, file_type=kind, process=False, skip_materials=True, maintain_order=True)
+    vertices: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
+    loose: list[np.ndarray] = []
+    total = 0
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        part = scene.geometry[name]
+        points = np.asarray(part.vertices, dtype=np.float64).reshape(-1, 3)
+        if not np.array_equal(transform, np.eye(4)):
+            points = points @ transform[:3, :3].T + transform[:3, 3]
+        triangles = np.asarray(getattr(part, "faces", ()), dtype=np.int64).reshape(-1, 3)
+        if len(triangles):
+            vertices.append(points)
+            faces.append(checked_faces(triangles, len(points)) + total)
+            total += len(points)
+        else:
+            loose.append(points)
+    if faces:
+        return RawCloud(np.concatenate(vertices), np.concatenate(faces))
+    return RawCloud(np.concatenate(loose) if loose else np.empty((0, 3)))
+
+
+def checked_faces(faces: np.ndarray, vertex_count: int) -> np.ndarray:
+    """``faces``, if every index is that of a vertex; else :class:`DataError`."""
+    if len(faces) and (faces.min() < 0 or faces.max() >= vertex_count):
+        raise DataError("a face names a vertex that does not exist (the file may be cut short)")
+    return faces
+
+
+def _off_faces(lines: list[str]) -> np.ndarray:
+    sizes = np.loadtxt(lines, usecols=0, ndmin=1, dtype=np.int64)
+    fans = [np.empty((0, 3), dtype=np.int64)]
+    for size in np.unique(sizes[sizes >= 3]).tolist():
+        rows = lines if (sizes == size).all() else [lines[row] for row in np.flatnonzero(sizes == size)]
+        polygon = np.loadtxt(rows, usecols=range(1, size + 1), ndmin=2, dtype=np.int64)
+        fans += [polygon[:, [0, corner, corner + 1]] for corner in range(1, size - 1)]
+    return np.concatenate(fans)

@@ -1,0 +1,191 @@
+"""Reading many files in order: in worker processes, with few clouds in flight at a time; array sets in blocks."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import types
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from i2pmae.common.errors import DataError
+from i2pmae.data.arrays import ARRAY_EXTENSIONS, ArraySet, describe_arrays
+from i2pmae.data.clouds import normalise
+from i2pmae.data.files import read_cloud_file
+from i2pmae.data.listing import SourceFile, spread
+from i2pmae.data.sampling import draw_points, make_cloud, three_distinct, to_y_up
+from i2pmae.data.text import Prose
+
+__all__ = ["Batch", "Outcome", "Request", "default_workers", "read_files", "read_set"]
+
+GROUP_FILES, GROUP_BYTES = 16, 8 << 20
+"""A worker takes this many files, or files of this size in bytes together, at a time."""
+SMALL_FILES, SMALL_BYTES = 64, 32 << 20
+"""Fewer files and bytes than this are read faster than worker processes start."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What every cloud should become."""
+
+    points: int
+    up: str
+    seed: int
+    limit: int | None = None
+
+
+class Outcome(NamedTuple):
+    """What became of one file: a cloud, a reason why not, or neither for a set of clouds, which is read in blocks."""
+
+    cloud: np.ndarray | None = None
+    reason: str | None = None
+    available: int = 0
+    """Points in the file; 0 for a mesh, whose surface gives any number."""
+    extras: bool = False
+    prose: bool = False
+    """Whether it is a text beside the data, which counts for no share of bad files."""
+
+
+class Batch(NamedTuple):
+    """Some clouds of an array set, by their index in it, and which could not be used."""
+
+    rows: np.ndarray
+    points: np.ndarray
+    available: int
+    """Points that each of them has in the file."""
+    bad: list[tuple[int, str]]
+
+
+def default_workers(files: Sequence[SourceFile]) -> int:
+    """One worker for each processor that this process may use; none for little work."""
+    if len(files) < SMALL_FILES and sum(file.size for file in files) < SMALL_BYTES:
+        return 0
+    if multiprocessing.current_process().daemon:  # Such a process may have no children.
+        return 0
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read_files(files: Sequence[SourceFile], request: Request, workers: int) -> Iterator[Outcome]:
+    """The outcome for each file, in order; the same for any number of ``workers`` (0 or 1: in this process)."""
+    if workers <= 1:
+        for file in files:
+            yield read_one(file, cloud_seed(request, file.id), request)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    in_flight: deque[tuple[SourceFile, Future[list[Outcome]]]] = deque()
+    groups = _groups(files)
+    try:
+        for group in groups:
+            with _main_hidden():
+                seeds = [cloud_seed(request, file.id) for file in group]
+                in_flight.append((group[0], pool.submit(read_group, group, seeds, request)))
+            if len(in_flight) > 2 * workers:
+                yield from in_flight.popleft()[1].result()
+        while in_flight:
+            yield from in_flight.popleft()[1].result()
+    except BrokenProcessPool:
+        near = in_flight[0][0].id if in_flight else files[-1].id
+        raise DataError(
+            f"A process that reads files was ended from outside, perhaps for lack of memory, near {near}. "
+            "Run again with fewer workers."
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def read_group(files: Sequence[SourceFile], seeds: Sequence[int], request: Request) -> list[Outcome]:
+    """The outcome for each file; what a worker process runs."""
+    return [read_one(file, seed, request) for file, seed in zip(files, seeds, strict=True)]
+
+
+def cloud_seed(request: Request, name: str) -> int:
+    """The seed of one cloud's random choices, which follows from the set's seed and the cloud's id alone."""
+    # Imported here, and called by the parent only: the module brings torch, which workers need not load.
+    from i2pmae.common.seeds import derive
+
+    return derive(request.seed, "cloud", name)
+
+
+def read_one(file: SourceFile, seed: int, request: Request) -> Outcome:
+    """One file as a cloud, with ``seed`` for its random choices."""
+    try:
+        if file.path.suffix.lower() in ARRAY_EXTENSIONS and file.size and describe_arrays(file.path) is not None:
+            return Outcome()
+        raw = read_cloud_file(file.path)
+        cloud = make_cloud(raw, request.points, request.up, np.random.default_rng(seed))
+    except DataError as error:
+        return Outcome(reason=str(error), prose=isinstance(error, Prose))
+    return Outcome(cloud, available=0 if raw.faces is not None else len(raw.points), extras=raw.extras)
+
+
+def read_set(source: ArraySet, name: str, request: Request) -> Iterator[Batch]:
+    """The clouds of an array set, block by block, as :func:`read_one` makes them."""
+    wanted = np.zeros(len(source), dtype=bool)
+    wanted[spread(len(source), request.limit)] = True
+    for first, block in source.blocks():
+        rows = first + np.flatnonzero(wanted[first : first + len(block)])
+        if len(rows):
+            yield _batch(block[rows - first], rows, name, request)
+
+
+def _batch(block: np.ndarray, rows: np.ndarray, name: str, request: Request) -> Batch:
+    finite = np.isfinite(block).all((1, 2))
+    good, points = rows[finite], block[finite].astype(np.float64)
+    if block.shape[1] != request.points:
+        generators = [np.random.default_rng(cloud_seed(request, f"{name}/{row:06d}")) for row in good]
+        drawn = [draw_points(block.shape[1], request.points, generator) for generator in generators]
+        points = np.take_along_axis(points, np.reshape(drawn, (-1, request.points, 1)), axis=1)
+    with np.errstate(all="ignore"):
+        clouds = normalise(to_y_up(points, request.up)).astype(np.float32)
+    usable = np.isfinite(clouds).all((1, 2)) & three_distinct(clouds)
+    bad = [(int(row), "some coordinates are NaN or infinite") for row in rows[~finite]]
+    bad += [(int(row), "there are fewer than 3 different points") for row in good[~usable]]
+    return Batch(good[usable], clouds[usable], block.shape[1], sorted(bad))
+
+
+def _groups(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+    group: list[SourceFile] = []
+    for file in files:
+        group.append(file)
+        if len(group) == GROUP_FILES or sum(member.size for member in group) > GROUP_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it, even where it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Start workers without the caller's script.
+
+    Spawned processes would run it again, which fails for a script that has no ``if __name__ == "__main__"`` guard or
+    that came from standard input; they need nothing of it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

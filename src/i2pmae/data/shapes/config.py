@@ -1,0 +1,33 @@
+"""How hard the built-in shapes are made."""
+
+from typing import Self
+
+from pydantic import Field
+
+from i2pmae.common.config import Config
+
+__all__ = ["ShapesConfig"]
+
+
+class ShapesConfig(Config):
+    """What happens to a perfect object before it becomes a cloud; lengths are relative to its radius."""
+
+    rotation: float = Field(default=45.0, ge=0, le=180)
+    """Largest rotation about the up axis, in degrees either way; 180 is any heading."""
+    tilt: float = Field(default=5.0, ge=0, le=90)
+    """Largest tilt of the up axis, in degrees."""
+    stretch: float = Field(default=0.1, ge=0, le=0.9)
+    """Largest relative change of length along each axis of the object."""
+    noise: float = Field(default=0.01, ge=0, le=1)
+    """Largest standard deviation of the noise on each coordinate; each cloud draws its own."""
+    outliers: float = Field(default=0.002, ge=0, le=1)
+    """Largest share of points that lie anywhere in the sphere; each cloud draws its own."""
+    occlusion: float = Field(default=0.2, ge=0, le=0.9)
+    """Largest share of the surface that is missing, behind a plane or in a ball; half of the clouds lack nothing."""
+    density: float = Field(default=0.5, ge=0, le=5)
+    """How uneven the density may be: its logarithm changes by at most this much from the centre to the rim."""
+
+    @classmethod
+    def clean(cls, rotation: float = 0.0) -> Self:
+        """Whole, exact and upright objects, turned about the up axis by at most ``rotation`` degrees."""
+        return cls(rotation=rotation, tilt=0, stretch=0, noise=0, outliers=0, occlusion=0, density=0)

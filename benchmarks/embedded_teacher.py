@@ -1,0 +1,128 @@
+"""Is the embedded teacher worth having? A linear probe on what teachers say about depth maps of held-out shapes.
+
+    python benchmarks/embedded_teacher.py --vit FOLDER [--data SET.npz --up z]
+
+Compares the embedded teacher, its twin with random weights and, where ``--vit`` gives its folder, the ImageNet ViT that
+it learnt from: on the built-in shapes, and on a labelled set (``x_train, y_train, x_test, y_test``). Each cloud is seen
+in the paper's three summed depth maps. Two descriptions of a cloud, both concatenated over its views: the mean of the
+patch features, and [CLS] beside that mean. The probe is a linear SVM on standardised descriptions; its C is chosen by
+5-fold cross-validation on the training clouds, and the test clouds are scored once.
+"""
+
+import argparse
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from transformers import ViTConfig, ViTModel
+
+from i2pmae.common.progress import track
+from i2pmae.data.shapes import make_shapes
+from i2pmae.projection import project
+from i2pmae.teachers import EMBEDDED_FOLDER, VisionTeacher, load_teacher
+
+
+class LabelledClouds(NamedTuple):
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def built_in(train: int, test: int) -> LabelledClouds:
+    """Built-in shapes from a seed that the distillation did not use."""
+    first, second = (make_shapes(n, 1024, split=s, seed=2024) for n, s in ((train, "train"), (test, "test")))
+    return LabelledClouds(first.points, first.labels, second.points, second.labels)
+
+
+def from_file(path: Path, up: str, train: int, test: int) -> LabelledClouds:
+    """A random part of a labelled set, turned so that y points up."""
+    with np.load(path) as arrays:
+        values = [np.asarray(arrays[name]) for name in LabelledClouds._fields]
+    generator = np.random.default_rng(0)
+    for first, wanted in ((0, train), (2, test)):
+        rows = generator.permutation(len(values[first]))[:wanted]
+        values[first], values[first + 1] = values[first][rows].astype(np.float32), values[first + 1][rows].reshape(-1)
+        if up == "z":
+            values[first] = np.stack([values[first][..., 0], values[first][..., 2], -values[first][..., 1]], -1)
+    return LabelledClouds(*values)
+
+
+def random_twin(folder: Path) -> VisionTeacher:
+    """The embedded teacher's architecture with the weights that training would start from."""
+    torch.manual_seed(0)
+    ViTModel(ViTConfig.from_pretrained(EMBEDDED_FOLDER), add_pooling_layer=False).float().save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_bytes((EMBEDDED_FOLDER / "preprocessor_config.json").read_bytes())
+    return load_teacher(folder)
+
+
+@torch.no_grad()
+def describe(teacher: VisionTeacher, clouds: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    """The two descriptions of each cloud."""
+    kept: list[torch.Tensor] = []
+    hook = teacher._model.layernorm.register_forward_hook(lambda _, __, tokens: kept.append(tokens[:, 0].float()))
+    means = []
+    for start in track(range(0, len(clouds), 16), name):
+        images = project(torch.from_numpy(clouds[start : start + 16]).float()).images
+        features = teacher(images.flatten(0, 1)[:, None]).features.mean((2, 3))
+        means.append(features.view(len(images), -1))
+    hook.remove()
+    mean = torch.cat(means)
+    return {
+        "mean": mean.numpy(),
+        "[CLS] + mean": torch.cat([torch.cat(kept).view(len(mean), -1), mean], 1).numpy(),
+    }
+
+
+def probe(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> tuple[float, float]:
+    """Test accuracy, and the C that cross-validation on the training clouds chose."""
+    pipeline = make_pipeline(StandardScaler(), LinearSVC(dual="auto", max_iter=4000))
+    search = GridSearchCV(pipeline, {"linearsvc__C": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]}, cv=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search.fit(x_train, y_train)
+    return search.score(x_test, y_test), search.best_params_["linearsvc__C"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vit", type=Path, help="folder of the ImageNet ViT")
+    parser.add_argument("--data", type=Path, help=".npz with x_train, y_train, x_test, y_test")
+    parser.add_argument("--up", choices=("y", "z"), default="y", help="the axis that points up in --data")
+    parser.add_argument("--train", type=int, default=2000)
+    parser.add_argument("--test", type=int, default=1000)
+    options = parser.parse_args()
+
+    sets = {"built-in shapes": built_in(options.train, options.test)}
+    if options.data:
+        sets[options.data.stem] = from_file(options.data, options.up, options.train, options.test)
+    with tempfile.TemporaryDirectory() as folder:
+        teachers = {"random-weight twin": random_twin(Path(folder)), "embedded": load_teacher("embedded")}
+        if options.vit:
+            teachers["ImageNet ViT"] = load_teacher(options.vit)
+        print(
+            "| clouds | teacher | description | test accuracy | C | seconds for all maps |\n|---|---|---|---|---|---|"
+        )
+        for set_name, clouds in sets.items():
+            for name, teacher in teachers.items():
+                start = time.perf_counter()
+                train = describe(teacher, clouds.x_train, f"{name}, training clouds")
+                test = describe(teacher, clouds.x_test, f"{name}, test clouds")
+                seconds = time.perf_counter() - start
+                for kind in train:
+                    accuracy, c = probe(train[kind], clouds.y_train, test[kind], clouds.y_test)
+                    row = (f"{set_name} ({len(clouds.y_train)}/{len(clouds.y_test)})", name, kind)
+                    print(f"| {' | '.join(row)} | {accuracy:.1%} | {c:g} | {seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The 2D models with a short name."""
+
+from dataclasses import dataclass
+
+__all__ = ["TEACHERS", "TeacherSpec"]
+
+
+@dataclass(frozen=True)
+class TeacherSpec:
+    """What a short name stands for."""
+
+    repository: str | None
+    """Name on the Hugging Face hub; absent for the teacher that is part of this package."""
+    feature_dim: int
+    """Channels of the feature map."""
+    description: str
+    """One sentence: the architecture and what it was trained on."""
+    licence: str
+    """Terms of the weights as their authors state them; read them before you redistribute anything."""
+
+
+TEACHERS: dict[str, TeacherSpec] = {
+    "embedded": TeacherSpec(
+        None, 192, "ViT/16 with 6 layers in this package, distilled from an ImageNet ViT-Ti; no network.", "Apache-2.0"
+    ),
+    "clip-vit-b16": TeacherSpec(
+        "openai/clip-vit-base-patch16", 512, "CLIP ViT-B/16, 400 M image-text pairs; the paper's teacher.", "MIT"
+    ),
+    "clip-vit-b32": TeacherSpec("openai/clip-vit-base-patch32", 512, "CLIP ViT-B/32: a 7 × 7 grid.", "MIT"),
+    "clip-vit-l14": TeacherSpec("openai/clip-vit-large-patch14", 768, "CLIP ViT-L/14: a 16 × 16 grid.", "MIT"),
+    "siglip-b16": TeacherSpec(
+        "google/siglip-base-patch16-224", 768, "SigLIP ViT-B/16, WebLI image-text pairs.", "Apache-2.0"
+    ),
+    "siglip2-b16": TeacherSpec(
+        "google/siglip2-base-patch16-224", 768, "SigLIP 2 ViT-B/16 at a fixed size.", "Apache-2.0"
+    ),
+    "dinov2-s14": TeacherSpec("facebook/dinov2-small", 384, "DINOv2 ViT-S/14, self-supervised.", "Apache-2.0"),
+    "dinov2-b14": TeacherSpec("facebook/dinov2-base", 768, "DINOv2 ViT-B/14, self-supervised.", "Apache-2.0"),
+    "dinov2-s14-registers": TeacherSpec(
+        "facebook/dinov2-with-registers-small", 384, "DINOv2 ViT-S/14 with four register tokens.", "Apache-2.0"
+    ),
+    "dinov2-b14-registers": TeacherSpec(
+        "facebook/dinov2-with-registers-base", 768, "DINOv2 ViT-B/14 with four register tokens.", "Apache-2.0"
+    ),
+    "dinov3-s16": TeacherSpec(
+        "facebook/dinov3-vits16-pretrain-lvd1689m",
+        384,
+        "DINOv3 ViT-S/16, self-supervised; register tokens, rotary positions.",
+        "DINOv3 License: accept it on the hub first",
+    ),
+    "dinov3-b16": TeacherSpec(
+        "facebook/dinov3-vitb16-pretrain-lvd1689m",
+        768,
+        "DINOv3 ViT-B/16, self-supervised; register tokens, rotary positions.",
+        "DINOv3 License: accept it on the hub first",
+    ),
+    "vit-ti16": TeacherSpec(
+        "WinKawaks/vit-tiny-patch16-224", 192, "ViT-Ti/16, ImageNet-21k then ImageNet-1k labels.", "Apache-2.0"
+    ),
+    "vit-b16": TeacherSpec(
+        "google/vit-base-patch16-224", 768, "ViT-B/16, ImageNet-21k then ImageNet-1k labels.", "Apache-2.0"
+    ),
+    "deit-s16": TeacherSpec("facebook/deit-small-patch16-224", 384, "DeiT-S/16, ImageNet-1k labels.", "Apache-2.0"),
+    "deit-s16-distilled": TeacherSpec(
+        "facebook/deit-small-distilled-patch16-224", 384, "DeiT-S/16 with a distillation token.", "Apache-2.0"
+    ),
+    "resnet50": TeacherSpec("microsoft/resnet-50", 2048, "ResNet-50, ImageNet-1k labels: a 7 × 7 grid.", "Apache-2.0"),
+    "resnet101": TeacherSpec(
+        "microsoft/resnet-101", 2048, "ResNet-101, ImageNet-1k labels: a 7 × 7 grid.", "Apache-2.0"
+    ),
+    "convnext-t": TeacherSpec(
+        "facebook/convnext-tiny-224", 768, "ConvNeXt-T, ImageNet-1k labels: a 7 × 7 grid.", "Apache-2.0"
+    ),
+}
+"""Every short name. Any other Hugging Face name or local folder of a known family works as well."""

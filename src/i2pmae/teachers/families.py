@@ -1,0 +1,115 @@
+"""How each family of Hugging Face vision models gives a feature map and a saliency map."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from i2pmae.teachers.attention import listening
+from i2pmae.teachers.base import TeacherMaps
+from i2pmae.typing import Float, Tensor
+
+__all__ = ["FAMILIES", "Family", "Reader"]
+
+Reader = Callable[[Any, Tensor, dict[str, Any]], TeacherMaps]
+"""Maps from (model, normalised images, options of its forward)."""
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def _grid(tokens: Float[Tensor, "b t c"], prefix: int) -> Float[Tensor, "b c h w"]:
+    """Patch tokens after ``prefix`` other tokens as a square map."""
+    patches = tokens[:, prefix:]
+    side = round(patches.shape[1] ** 0.5)
+    return patches.transpose(1, 2).unflatten(2, (side, side))
+
+
+def _prefix_and_saliency(row: Float[Tensor, "b t"], images: Tensor, patch: int) -> tuple[int, Float[Tensor, "b h w"]]:
+    """How many tokens stand before the patches ([CLS], registers, a distillation token), and the patches' attention."""
+    side = images.shape[-1] // patch
+    prefix = row.shape[1] - side * side
+    return prefix, row[:, prefix:].unflatten(1, (side, side))
+
+
+def read_vit(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
+    """ViT, DeiT, DINOv2, DINOv3: patch tokens of the last layer after the final LayerNorm; attention from [CLS].
+
+    Attention is a softmax over all tokens, so what goes to [CLS] itself and to registers is missing from the map's sum.
+    """
+    with listening() as heard:
+        tokens = model(pixel_values=images, **options).last_hidden_state
+    prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
+    return TeacherMaps(_grid(tokens, prefix), saliency)
+
+
+def read_clip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
+    """CLIP: patch tokens after the final LayerNorm and the projection to the joint space (I2P-MAE §3.2), and the
+    attention from [CLS] in the last layer."""
+    with listening() as heard:
+        tokens = model.vision_model(pixel_values=images, **options).last_hidden_state
+    prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
+    tokens = model.visual_projection(model.vision_model.post_layernorm(tokens))
+    return TeacherMaps(_grid(tokens, prefix), saliency)
+
+
+def read_siglip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
+    """SigLIP, which has no [CLS]: patch tokens after the final LayerNorm; saliency is the attention with which the
+    pooling head's learnt probe reads the patches, mean over heads. It sums to 1."""
+    tokens = model(pixel_values=images, **options).last_hidden_state
+    head = next((part for part in model.modules() if hasattr(part, "probe")), None)
+    if head is None:
+        raise ValueError("this SigLIP model has no attention pooling head, so nothing says which patches matter")
+    probe = head.probe.expand(len(tokens), -1, -1)
+    _, row = head.attention(probe, tokens, tokens, need_weights=True, average_attn_weights=True)
+    _, saliency = _prefix_and_saliency(row.squeeze(1), images, model.config.patch_size)
+    return TeacherMaps(_grid(tokens, 0), saliency)
+
+
+def read_cnn(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
+    """ResNet, ConvNeXt: the last stage's feature map (before any pooling or norm); saliency = its largest channel."""
+    features = model(pixel_values=images, **options).last_hidden_state
+    return TeacherMaps(features, features.amax(1))
+
+
+def read_cnn_tokens(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
+    """DINOv3 ConvNeXt: the last stage's cells after the final LayerNorm (its pooled token left out); saliency = the
+    largest channel."""
+    features = _grid(model(pixel_values=images, **options).last_hidden_state, 1)
+    return TeacherMaps(features, features.amax(1))
+
+
+@dataclass(frozen=True)
+class Family:
+    """What to know about a family to use its models as teachers."""
+
+    class_name: str
+    """Class in transformers."""
+    read: Reader
+    """How it gives its maps."""
+    mean_std: tuple[tuple[float, ...], tuple[float, ...]]
+    """Normalisation where the model's folder states none: what the family's authors trained with."""
+    needs_interpolation: bool = False
+    """Whether forward must be told to interpolate its position embeddings to another image size."""
+    attends: bool = False
+    """Whether the saliency is attention from the first token."""
+    arguments: tuple[tuple[str, Any], ...] = ()
+    """Arguments of the class that leave out parts without use here."""
+
+
+FAMILIES: dict[str, Family] = {
+    "vit": Family("ViTModel", read_vit, HALF, True, True, (("add_pooling_layer", False),)),
+    "deit": Family("DeiTModel", read_vit, IMAGENET, True, True, (("add_pooling_layer", False),)),
+    "dinov2": Family("Dinov2Model", read_vit, IMAGENET, False, True),
+    "dinov2_with_registers": Family("Dinov2WithRegistersModel", read_vit, IMAGENET, False, True),
+    "dinov3_vit": Family("DINOv3ViTModel", read_vit, IMAGENET, False, True),
+    "clip": Family("CLIPVisionModelWithProjection", read_clip, OPENAI, True, True),
+    "clip_vision_model": Family("CLIPVisionModelWithProjection", read_clip, OPENAI, True, True),
+    "siglip": Family("SiglipVisionModel", read_siglip, HALF, True),
+    "siglip_vision_model": Family("SiglipVisionModel", read_siglip, HALF, True),
+    "resnet": Family("ResNetModel", read_cnn, IMAGENET),
+    "convnext": Family("ConvNextModel", read_cnn, IMAGENET),
+    "convnextv2": Family("ConvNextV2Model", read_cnn, IMAGENET),
+    "dinov3_convnext": Family("DINOv3ConvNextModel", read_cnn_tokens, IMAGENET),
+}
+"""By the ``model_type`` of a model's ``config.json``."""

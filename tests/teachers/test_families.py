@@ -1,0 +1,103 @@
+"""Every family's maps equal what its model says when it is run plainly."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from i2pmae.teachers import TeacherMaps, load_teacher
+
+from .conftest import BUILDERS
+
+MEAN = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)
+STD = torch.tensor([0.2, 0.3, 0.25]).view(3, 1, 1)
+
+
+def image_batch(side: int = 64) -> torch.Tensor:
+    return torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(5))
+
+
+def plain(kind: str, folder: Path, images: torch.Tensor, interpolate: bool = False) -> TeacherMaps:
+    """The maps by the slow road: transformers' own eager attention maps, written out family by family."""
+    options = {"interpolate_pos_encoding": True} if interpolate else {}
+    pixels = (images - MEAN) / STD
+    eager = {"attn_implementation": "eager", "dtype": torch.float32}
+    side = images.shape[-1] // 16
+
+    def square(tokens: torch.Tensor) -> torch.Tensor:
+        return tokens.transpose(1, 2).reshape(len(images), -1, side, side)
+
+    with torch.no_grad():
+        if kind.startswith("clip"):
+            model = transformers.CLIPVisionModelWithProjection.from_pretrained(folder, **eager).eval()
+            out = model(pixels, output_attentions=True, **options)
+            tokens = model.visual_projection(model.vision_model.post_layernorm(out.last_hidden_state))
+            return TeacherMaps(square(tokens[:, 1:]), out.attentions[-1].mean(1)[:, 0, 1:].view(-1, side, side))
+        if kind.startswith("siglip"):
+            model = transformers.SiglipVisionModel.from_pretrained(folder, **eager).eval()
+            tokens = model(pixels, **options).last_hidden_state
+            probe, attention = (
+                next(value for name, value in model.state_dict().items() if name.endswith(ending))
+                for ending in ("head.probe", "head.attention.in_proj_weight")
+            )
+            bias = next(value for name, value in model.state_dict().items() if name.endswith("attention.in_proj_bias"))
+            query = torch.nn.functional.linear(probe, attention[:32], bias[:32]).view(1, 1, 4, 8)
+            key = torch.nn.functional.linear(tokens, attention[32:64], bias[32:64]).view(3, -1, 4, 8)
+            scores = torch.einsum("bqhc,nkhc->nhk", query, key) / 8**0.5
+            return TeacherMaps(square(tokens), scores.softmax(-1).mean(1).view(-1, side, side))
+        if kind in ("resnet", "convnext", "convnextv2"):
+            features = transformers.AutoModel.from_pretrained(folder).eval()(pixels).last_hidden_state
+            return TeacherMaps(features, features.max(1).values)
+        if kind == "dinov3_convnext":
+            tokens = transformers.AutoModel.from_pretrained(folder).eval()(pixels).last_hidden_state
+            features = tokens[:, 1:].transpose(1, 2).reshape(len(images), -1, side // 2, side // 2)
+            return TeacherMaps(features, features.max(1).values)
+        model = transformers.AutoModel.from_pretrained(folder, **eager).eval()
+        out = model(pixels, output_attentions=True, **options)
+        first = {"deit": 2, "dinov2_with_registers": 5, "dinov3_vit": 4}.get(kind, 1)
+        attention = out.attentions[-1].mean(1)[:, 0, first:]
+        return TeacherMaps(square(out.last_hidden_state[:, first:]), attention.view(-1, side, side))
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_maps_equal_the_model_run_plainly(kind: str, model_folder: Callable[[str], Path]) -> None:
+    teacher = load_teacher(model_folder(kind), precision="fp32")
+    images = image_batch()
+    maps, expected = teacher(images), plain(kind, model_folder(kind), images)
+    assert maps.features.shape[1:] == (teacher.feature_dim, teacher.grid_size, teacher.grid_size)
+    torch.testing.assert_close(maps.features, expected.features, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(maps.saliency, expected.saliency, rtol=1e-4, atol=1e-5)
+    assert maps.features.std() > 1e-3 and maps.saliency.flatten(1).std(1).min() > 1e-5, "the comparison is empty"
+
+
+@pytest.mark.parametrize("kind", ["vit", "deit", "clip", "siglip", "dinov2", "dinov2_with_registers", "dinov3_vit"])
+def test_another_image_size_interpolates_positions(kind: str, model_folder: Callable[[str], Path]) -> None:
+    teacher = load_teacher(model_folder(kind), precision="fp32", image_size=96)
+    images = image_batch(96)
+    told = kind in ("vit", "deit", "clip", "siglip")
+    maps, expected = teacher(images), plain(kind, model_folder(kind), images, interpolate=told)
+    assert teacher.grid_size == 6
+    torch.testing.assert_close(maps.features, expected.features, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(maps.saliency, expected.saliency, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "total"), [("siglip", 1.0), ("vit", None), ("dinov3_vit", None)])
+def test_attention_saliency_is_a_share(kind: str, total: float | None, model_folder: Callable[[str], Path]) -> None:
+    sums = load_teacher(model_folder(kind), precision="fp32")(image_batch()).saliency.sum((1, 2))
+    if total is None:
+        assert (sums < 1).all() and (sums > 0).all(), "[CLS] and registers take their share"
+    else:
+        torch.testing.assert_close(sums, torch.full_like(sums, total))
+
+
+@pytest.mark.parametrize("kind", ["vit", "clip", "siglip", "dinov3_vit", "convnext"])
+def test_bf16_is_close_to_fp32(kind: str, model_folder: Callable[[str], Path]) -> None:
+    images = image_batch()
+    exact = load_teacher(model_folder(kind), precision="fp32")(images)
+    rounded = load_teacher(model_folder(kind), precision="bf16")(images)
+    assert rounded.features.dtype == rounded.saliency.dtype == torch.float32
+    assert not torch.equal(rounded.features, exact.features)
+    assert (rounded.features - exact.features).norm() < 0.05 * exact.features.norm()
+    assert (rounded.saliency - exact.saliency).norm() < 0.05 * exact.saliency.norm()

@@ -1,0 +1,128 @@
+"""Batches whose order follows from seed and epoch alone, so that a run can start at any step."""
+
+import math
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from i2pmae.common.errors import DataError
+from i2pmae.common.seeds import numpy_generator
+from i2pmae.data.clouds import CloudSet
+from i2pmae.training.task import Batch
+
+__all__ = ["BatchPlan", "StepBatches", "step_loader"]
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which clouds each optimiser step of a run sees.
+
+    The last, incomplete batch of an epoch is left out where there is a full one. A step takes ``accumulate`` batches;
+    the last step of an epoch takes those that are left, so steps never reach across epochs.
+    """
+
+    clouds: int
+    """Clouds in the set."""
+    batch_size: int
+    """Clouds per batch."""
+    accumulate: int
+    """Batches per optimiser step."""
+    epochs: int
+    """Passes over the set."""
+    seed: int
+    """Decides the order."""
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of an epoch."""
+        return max(1, self.clouds // self.batch_size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return math.ceil(self.batches_per_epoch / self.accumulate)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    def order(self, epoch: int) -> np.ndarray:
+        """``(clouds,)`` int64: the permutation of an epoch (0 is the first)."""
+        return numpy_generator(self.seed, "order", epoch).permutation(self.clouds)
+
+    def rows(self, step: int, order: np.ndarray) -> list[np.ndarray]:
+        """Rows of the set for each batch of a step, given the :meth:`order` of the step's epoch."""
+        first = (step % self.steps_per_epoch) * self.accumulate
+        last = min(first + self.accumulate, self.batches_per_epoch)
+        return [order[batch * self.batch_size : (batch + 1) * self.batch_size] for batch in range(first, last)]
+
+
+class StepBatches(Dataset[list[Batch]]):
+    """Item ``step`` is the list of batches of that optimiser step; it keeps nothing but a copy of the latest order."""
+
+    def __init__(self, clouds: CloudSet, plan: BatchPlan) -> None:
+        self.clouds = clouds
+        self.plan = plan
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return self.plan.steps
+
+    def __getitem__(self, step: int) -> list[Batch]:
+        epoch = step // self.plan.steps_per_epoch
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, self.plan.order(epoch))
+        return [self._read(rows) for rows in self.plan.rows(step, self._order[1])]
+
+    def _read(self, rows: np.ndarray) -> Batch:
+        # torch.tensor copies into memory that torch aligned: the same alignment always, hence the same rounding.
+        batch = {
+            "points": torch.tensor(np.asarray(self.clouds.points[rows], dtype=np.float32)),
+            "index": torch.tensor(rows, dtype=torch.int64),
+        }
+        if self.clouds.labels is not None:
+            batch["label"] = torch.tensor(self.clouds.labels[rows], dtype=torch.int64)
+        return batch
+
+
+class _StepsFrom(Sampler[int]):
+    """The steps from ``start`` to the end of the run."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.steps = range(start, end)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def _leave_signals_to_parent(_worker: int) -> None:
+    """Ctrl-C and SIGTERM reach the whole process group; the main process decides when its workers end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def step_loader(clouds: CloudSet, plan: BatchPlan, start: int, workers: int, pin: bool) -> DataLoader[list[Batch]]:
+    """A loader of the steps from ``start`` on, each a list of batches; :class:`DataError` for an empty set."""
+    if not len(clouds):
+        raise DataError(f"{clouds.name} holds no clouds to train on.")
+    # A forked worker shares a memory-mapped set with its parent; a spawned one would copy it.
+    context = multiprocessing.get_context("fork") if workers and sys.platform == "linux" else None
+    return DataLoader(
+        StepBatches(clouds, plan),
+        batch_size=None,
+        sampler=_StepsFrom(start, plan.steps),
+        num_workers=workers,
+        pin_memory=pin,
+        worker_init_fn=_leave_signals_to_parent if workers else None,
+        multiprocessing_context=context,
+    )

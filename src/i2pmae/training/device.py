@@ -1,0 +1,57 @@
+"""In which arithmetic a run computes, and how it repeats exactly."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+
+from i2pmae.common.errors import UsageError
+
+__all__ = ["Precision", "check_compiler", "repeatable", "resolve_precision"]
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def resolve_precision(name: str, device: torch.device) -> Precision:
+    """``auto`` made definite: bf16 on a GPU that has it, fp32 elsewhere. :class:`UsageError` for fp16 on the CPU."""
+    on_gpu = device.type == "cuda"
+    if name == "auto":
+        return "bf16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if name == "fp16" and not on_gpu:
+        raise UsageError("Precision fp16 needs a GPU. Use fp32 or bf16 on the CPU.")
+    if name not in ("fp32", "bf16", "fp16"):
+        raise UsageError(f"Unknown precision {name!r}: use auto, fp32, bf16 or fp16.")
+    return name  # type: ignore[return-value]
+
+
+def check_compiler() -> None:
+    """:class:`UsageError` where torch.compile would find no C++ compiler."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "cl"]
+    if not any(shutil.which(name) for name in names):
+        raise UsageError(
+            f"torch.compile needs a C++ compiler, and none was found (looked for {', '.join(names)}). "
+            "Install one, name it in the environment variable CXX, or train without compiling."
+        )
+
+
+@contextlib.contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """A block in which the CPU computes the same bits each time; torch's global generators are the same after it.
+
+    Without it, the backward pass of indexing adds up in the order in which threads arrive.
+    """
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic: Any = torch.utils.deterministic
+    fill = deterministic.fill_uninitialized_memory
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            if device.type == "cpu":
+                torch.use_deterministic_algorithms(True)
+                deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            deterministic.fill_uninitialized_memory = fill

@@ -1,0 +1,119 @@
+"""The report of a run: one HTML file that needs nothing else."""
+
+from pathlib import Path
+
+from i2pmae.common.files import write_text
+from i2pmae.viz.charts import curve_chart, neighbour_agreement, plane, scatter_chart
+from i2pmae.viz.colours import distinct
+from i2pmae.viz.content import EmbeddingScatter, ProbePair, ReportContent
+from i2pmae.viz.page import escape, page
+from i2pmae.viz.strips import cloud_sections
+
+__all__ = ["write_report"]
+
+CURVES = {
+    "total": ("Total loss", "Weighted sum of the two losses; this is what is minimised."),
+    "coordinates": ("3D coordinates", "Chamfer distance between predicted and true points of masked neighbourhoods."),
+    "semantics": ("2D semantics", "Squared error of the teacher's features, predicted at visible tokens."),
+    "learning_rate": ("Learning rate", "Linear warm-up, then a cosine."),
+}
+"""Titles and captions of the curves that are known; others are shown under their own name."""
+
+
+def write_report(path: Path, content: ReportContent) -> None:
+    """Write the report as one HTML file, whole or not at all; parts that ``content`` lacks are left out.
+
+    Raises :class:`I2PError` where the file cannot be written.
+    """
+    parts = [
+        f'<header class="top"><h1>{escape(content.title)}</h1></header>',
+        _overview(content),
+        _curves(content),
+        "" if content.embeddings is None else _embeddings(content.embeddings),
+        _clouds(content),
+        "" if content.config_yaml is None else _configuration(content.config_yaml),
+    ]
+    write_text(Path(path), page(content.title, "\n".join(part for part in parts if part)))
+
+
+def _overview(content: ReportContent) -> str:
+    cards = []
+    if content.probe is not None:
+        cards.append(_probe(content.probe))
+    if content.summary:
+        rows = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in content.summary.items())
+        cards.append(f'<section class="card"><h2>Run</h2><dl>{rows}</dl></section>')
+    return f'<div class="overview">{"".join(cards)}</div>' if cards else ""
+
+
+def _probe(probe: ProbePair) -> str:
+    chance = "" if probe.chance is None else f'<i class="chance" style="left:{100 * probe.chance:.2f}%"></i>'
+
+    def bar(name: str, value: float) -> str:
+        return (
+            f'<div class="bar-row {name.lower()}"><span>{name} encoder</span><b>{100 * value:.1f}\u2009%</b>'
+            f'<div class="track"><div class="fill" style="width:{100 * value:.2f}%"></div>{chance}</div></div>'
+        )
+
+    gain = 100 * (probe.trained - probe.untrained)
+    note = f"Pre-training {'adds' if gain >= 0 else 'costs'} {abs(gain):.1f} points."
+    if probe.chance is not None:
+        note += f" The mark at {100 * probe.chance:.1f}\u2009% is chance."
+    return f"""<section class="card probe"><h2>Linear probe</h2>
+{bar("Untrained", probe.untrained)}{bar("Trained", probe.trained)}
+<p>{escape(note)}</p><p class="caption">{escape(probe.protocol)}</p></section>"""
+
+
+def _curves(content: ReportContent) -> str:
+    known = [name for name in CURVES if name in content.history]
+    figures = []
+    for name in known + [name for name in content.history if name not in CURVES]:
+        title, caption = CURVES.get(name, (name.replace("_", " "), ""))
+        chart = curve_chart(title, *content.history[name], noisy="rate" not in name)
+        text = f'<p class="caption">{escape(caption)}</p>' if caption else ""
+        figures.append(f'<figure><h4>{escape(title)}</h4><div class="chart">{chart}</div>{text}</figure>')
+    if not figures:
+        return ""
+    return f"""<section class="card"><h2>Training</h2><div class="curves">{"".join(figures)}</div>
+<p class="caption">Faint: every recorded value; bold: their running mean.</p></section>"""
+
+
+def _embeddings(scatter: EmbeddingScatter) -> str:
+    figures = []
+    for title, values in (("Untrained", scatter.untrained), ("Trained", scatter.trained)):
+        if values is None or not len(values):
+            continue
+        places, method = plane(values)
+        description = f"Embeddings of the {title.lower()} encoder in the plane ({method}), coloured by class"
+        chart = scatter_chart(places, scatter.labels, scatter.classes, description)
+        share = neighbour_agreement(values, scatter.labels)
+        text = f"{title} ({method}): {share:.0%} of the clouds have their nearest neighbour in their own class."
+        figures.append(f'<figure><div class="chart scatter">{chart}</div><figcaption>{text}</figcaption></figure>')
+    if not figures:
+        return ""
+    return f"""<section class="card"><h2>Embeddings</h2><div class="scatters">{"".join(figures)}</div>
+{_legend(scatter)}
+<p class="caption">Each dot is a held-out cloud, its colour its class. The encoder never saw a label: the tighter and
+the further apart the classes, the more of what tells them apart it found by itself.</p></section>"""
+
+
+def _legend(scatter: EmbeddingScatter) -> str:
+    colours = (255 * distinct(len(scatter.classes))).round().astype(int).tolist()
+    present = set(scatter.labels.tolist())
+    items = [
+        f'<li><i style="background:rgb({r},{g},{b})"></i>{escape(name)}</li>'
+        for index, (name, (r, g, b)) in enumerate(zip(scatter.classes, colours, strict=True))
+        if index in present
+    ]
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _clouds(content: ReportContent) -> str:
+    if not content.clouds:
+        return ""
+    return f'<h2 class="divider">Clouds</h2>\n{cloud_sections(content.clouds)}'
+
+
+def _configuration(text: str) -> str:
+    return f"""<details class="card"><summary>Configuration</summary>
+<p class="caption">Saved as config.yaml, this repeats the run.</p><pre>{escape(text)}</pre></details>"""

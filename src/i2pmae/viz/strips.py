@@ -1,0 +1,121 @@
+"""A cloud as a section of a page: the viewer that can be turned, and the groups of pictures."""
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from i2pmae.viz.charts import token_chart
+from i2pmae.viz.colours import saliency_colours
+from i2pmae.viz.content import CloudPictures
+from i2pmae.viz.figures import PanelGroup, Scene, input_panel, panel_groups, scenes
+from i2pmae.viz.page import escape, picture
+
+__all__ = ["cloud_sections"]
+
+SPAN = 2.0
+"""Half of the cube that the viewer can show, in radii of the cloud; predictions beyond it are moved to its faces."""
+MOST_POINTS = 8192
+"""Points that the viewer draws; of larger clouds, evenly spread over their order."""
+
+
+def cloud_sections(clouds: Sequence[CloudPictures]) -> str:
+    """One ``<section>`` per cloud; those with nothing but their points stand side by side."""
+    sections = [_section(cloud, found) for cloud, found in zip(clouds, scenes(clouds), strict=True)]
+    return '<div class="clouds">\n' + "\n".join(sections) + "\n</div>"
+
+
+def _section(cloud: CloudPictures, found: dict[str, Scene]) -> str:
+    groups = panel_groups(cloud, found)
+    beside = [_group(cloud, group) for group in groups if group.key != "features"]
+    below = [_group(cloud, group) for group in groups if group.key == "features"]
+    label = "" if cloud.label is None else f'<span class="chip">{escape(cloud.label)}</span>'
+    alone = "" if beside else " alone"
+    return f"""<section class="card cloud{alone}">
+<header><h3>{escape(cloud.id)}</h3>{label}<span class="muted">{len(cloud.points)} points</span></header>
+<div class="columns">
+<div class="column">{_viewer(cloud, found)}{"".join(below)}</div>
+{f'<div class="column">{"".join(beside)}</div>' if beside else ""}
+</div>
+</section>"""
+
+
+def _group(cloud: CloudPictures, group: PanelGroup) -> str:
+    figures = [
+        f"<figure>{picture(panel.image, panel.alt)}<figcaption>{escape(panel.title)}</figcaption></figure>"
+        for panel in group.panels
+    ]
+    columns = math.ceil(len(figures) / math.ceil(len(figures) / 4))
+    tokens = ""
+    if group.key == "masking" and cloud.token_saliency is not None and cloud.token_visible is not None:
+        tokens = f"""<div class="chart tokens">{token_chart(cloud.token_saliency, cloud.token_visible)}</div>
+<p class="caption">Tokens from the most to the least salient: blue ones were shown, grey ones masked.
+{_preference(cloud.token_saliency, cloud.token_visible)}</p>"""
+    bar = "" if group.scale is None else _colour_bar(*group.scale)
+    return f"""<div class="group"><div class="heading"><h4>{escape(group.title)}</h4>{bar}</div>
+<div class="panels" style="--columns:{columns}">{"".join(figures)}</div>
+<p class="caption">{escape(group.caption)}</p>{tokens}</div>"""
+
+
+def _preference(saliency: np.ndarray, visible: np.ndarray) -> str:
+    """How strongly the masking preferred salient tokens, as a sentence; empty where nothing was chosen."""
+    if visible.all() or not visible.any():
+        return ""
+    higher = (saliency[visible][:, None] > saliency[~visible]).mean()
+    equal = (saliency[visible][:, None] == saliency[~visible]).mean()
+    share = higher + equal / 2
+    return f"A visible token is more salient than a masked one in {share:.0%} of the pairs (50% would be chance)."
+
+
+def _colour_bar(low: float, high: float) -> str:
+    colours = (255 * saliency_colours(np.linspace(0, 1, 9))).round().astype(int).tolist()
+    stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in colours)
+    size = max(abs(low), abs(high))
+    digits = max(1 - math.floor(math.log10(size)), 0) if size > 0 else 0  # two figures of the larger end
+    bar = f'<span class="bar" style="background:linear-gradient(90deg,{stops})"></span>'
+    return f'<span class="scale"><span>{low:.{digits}f}</span>{bar}<span>{high:.{digits}f}</span></span>'
+
+
+def _viewer(cloud: CloudPictures, found: dict[str, Scene]) -> str:
+    """The still picture, which the page's script replaces by a canvas that can be turned."""
+    still = input_panel(cloud, found, 480)
+    centre = (cloud.points.min(0) + cloud.points.max(0)) / 2
+    reach = float(np.linalg.norm(cloud.points - centre, axis=1).max()) or 1.0
+    shown = min(len(cloud.points), MOST_POINTS)
+    data = {
+        "span": SPAN,
+        "radius": float(np.clip(1.05 / np.sqrt(shown), 0.009, 0.04)),
+        "scenes": [
+            _packed(scene, cloud.points if key != "shape" else None, centre, reach)
+            for key, scene in found.items()
+            if key != "shown"
+        ],
+    }
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    hint = "Drag to turn; click, then wheel or + and − to zoom; double-click to reset."
+    if shown < len(cloud.points):
+        hint += f" Drawn here: {shown} of {len(cloud.points)} points."
+    return f"""<figure class="viewer">
+<div class="stage" role="group" aria-label="Viewer of {escape(cloud.id)}">{picture(still.image, still.alt)}</div>
+<div class="buttons" hidden></div>
+<figcaption class="hint" hidden>{hint}</figcaption>
+<script type="application/json">{text}</script>
+</figure>"""
+
+
+def _packed(scene: Scene, same: np.ndarray | None, centre: np.ndarray, reach: float) -> dict[str, str]:
+    """A scene for the viewer, in base64: places as 16-bit integers over ±``SPAN · reach``, colours as four bytes each.
+
+    The fourth byte is 1 for quiet points. Places are left out where they are the first scene's points, ``same``.
+    """
+    rows = np.linspace(0, len(scene.points) - 1, min(len(scene.points), MOST_POINTS)).astype(np.intp)
+    quiet = np.zeros(len(rows), np.uint8) if scene.quiet is None else scene.quiet[rows].astype(np.uint8)
+    colours = np.rint(np.clip(scene.colours[rows], 0, 1) * 255).astype(np.uint8)
+    bytes_ = np.concatenate([colours, quiet[:, None]], 1).tobytes()
+    packed = {"name": scene.name, "colours": base64.b64encode(bytes_).decode("ascii")}
+    if scene.points is not same:
+        places = np.clip((scene.points[rows] - centre) / (SPAN * reach), -1, 1) * 32767
+        packed["places"] = base64.b64encode(np.rint(places).astype("<i2").tobytes()).decode("ascii")
+    return packed

@@ -1,0 +1,32 @@
+"""Frozen features of a set of clouds, a batch at a time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from i2pmae.common.progress import track
+from i2pmae.data.clouds import CloudSet
+from i2pmae.hub.encoder import Encoder
+from i2pmae.typing import Float
+
+__all__ = ["batches", "embed_set"]
+
+
+def batches(clouds: CloudSet, size: int) -> Iterator[slice]:
+    """Consecutive rows, ``size`` at a time."""
+    for start in range(0, len(clouds), size):
+        yield slice(start, min(start + size, len(clouds)))
+
+
+def embed_set(
+    encoder: Encoder, clouds: CloudSet, *, batch_size: int = 64, shown: bool = True
+) -> Float[np.ndarray, "clouds c"]:
+    """One float32 vector per cloud, in their order. The set itself may be larger than memory; the vectors are not.
+
+    All points of the set are used: how many there are was decided on reading it.
+    """
+    out = np.empty((len(clouds), encoder.embedding_dim), dtype=np.float32)
+    steps = -(-len(clouds) // batch_size)
+    for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", steps, shown):
+        out[rows] = encoder.embed(clouds.points[rows], batch_size=batch_size, max_points=None)
+    return out

@@ -1,0 +1,195 @@
+"""Weights folders: ``model.safetensors`` with every tensor, ``model.yaml`` with everything needed to rebuild the model.
+
+Tensors and record are both written whole or not at all; the tensors carry their own checksum, so that a file damaged
+anywhere is noticed. Nothing is ever loaded in part: a missing, left-over or mis-shaped tensor is an error that names
+it.
+"""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import torch
+import yaml
+from pydantic import Field
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from i2pmae.common.config import Config
+from i2pmae.common.errors import CheckpointError, UsageError, near_names
+from i2pmae.common.files import replacing
+from i2pmae.models.config import I2PMAEConfig
+from i2pmae.models.i2p_mae import I2PMAE
+
+__all__ = ["METHOD", "RECORD_FILE", "WEIGHTS_FILE", "ModelRecord", "load_model", "save_weights"]
+
+METHOD: Literal["i2p-mae"] = "i2p-mae"
+WEIGHTS_FILE = "model.safetensors"
+RECORD_FILE = "model.yaml"
+
+
+class ModelRecord(Config):
+    """What stands beside the weights: enough to rebuild the model and to prepare clouds as it was trained."""
+
+    method: Literal["i2p-mae"] = METHOD
+    """Which method the weights belong to."""
+    format: Literal[1] = 1
+    """Version of this record."""
+    i2pmae_version: str = Field(default_factory=lambda: version("i2pmae"))
+    """Version of the package that wrote the weights."""
+    semantic_dim: int = Field(ge=0)
+    """Channels of the 2D features that a token predicts per neighbour: views times the teacher's channels;
+    0 for a model without semantic head."""
+    points: int = Field(ge=1)
+    """Points per cloud in training."""
+    up: Literal["y"] = "y"
+    """The axis that points up in the clouds the encoder was trained on."""
+    teacher: str = ""
+    """Name of the 2D teacher."""
+    notes: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    """Whatever else the writer wants to be known: recipe, epochs, data."""
+    model: I2PMAEConfig
+    """Sizes of the model."""
+
+
+def save_weights(folder: Path | str, model: I2PMAE, record: ModelRecord) -> None:
+    """Write the model's weights and its record into ``folder``, each file whole or not at all.
+
+    :class:`UsageError` where the record describes another model; :class:`I2PError` where the disk is full or read-only.
+    """
+    if record.model != model.config:
+        raise UsageError("The record's model configuration differs from the configuration of the model to be saved.")
+    folder = Path(folder)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    header = {"format": "pt", "method": METHOD, "sha256": _checksum(tensors)}
+    with replacing(folder / WEIGHTS_FILE) as part:
+        try:
+            save_file(tensors, part, metadata=header)
+        except SafetensorError as error:  # its way to say that the disk is full
+            raise OSError(str(error)) from error
+    record.save(folder / RECORD_FILE)
+
+
+def load_model(path: Path | str) -> tuple[I2PMAE, ModelRecord]:
+    """The model (evaluation mode, on the CPU) and the record in a run folder or weights folder.
+
+    :class:`CheckpointError` says what is wrong: no such folder, no weights (yet), another method's weights, a damaged
+    file, or tensors that do not fit the model, each by name.
+    """
+    folder = _find_folder(Path(path))
+    record = _read_record(folder)
+    tensors = _read_tensors(folder / WEIGHTS_FILE)
+    model = I2PMAE(record.model, record.semantic_dim)
+    _check_fit(folder, tensors, model.state_dict())
+    model.load_state_dict(tensors)
+    return model.eval(), record
+
+
+def _find_folder(path: Path) -> Path:
+    """The folder that holds both files, given the folder or one of the files."""
+    if path.name in (WEIGHTS_FILE, RECORD_FILE) and path.is_file():
+        path = path.parent
+    if not path.exists():
+        try:
+            siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir() and entry.name[:1] != "."]
+        except OSError:
+            siblings = []
+        hint = f" {near_names(path.name, siblings)}" if 0 < len(siblings) <= 50 else ""
+        raise CheckpointError(f"There is no checkpoint {path}: expected a run folder or a weights folder.{hint}")
+    if not path.is_dir():
+        raise CheckpointError(
+            f"{path} is a file: expected the folder that holds {WEIGHTS_FILE} and {RECORD_FILE} (a run folder will do)."
+        )
+    missing = [name for name in (WEIGHTS_FILE, RECORD_FILE) if not (path / name).is_file()]
+    if missing:
+        raise CheckpointError(_why_missing(path, missing))
+    return path
+
+
+def _why_missing(folder: Path, missing: list[str]) -> str:
+    if (folder / "config.yaml").is_file() and WEIGHTS_FILE in missing:
+        if (folder / "checkpoints" / "last.ckpt").is_file():
+            return (
+                f"The run in {folder} has no weights yet: it is not finished. Continue it with "
+                f"`i2pmae pretrain --resume --output {folder}`."
+            )
+        return f"The run in {folder} has no weights yet: it stopped before its first checkpoint. Start it again."
+    if (folder / "config.json").is_file():
+        return (
+            f"{folder} holds a config.json and no {RECORD_FILE}: it looks like a Hugging Face model. Such a model can "
+            "be a teacher (--teacher FOLDER), but not an encoder of point clouds."
+        )
+    if len(missing) == 1:
+        return f"{folder} is incomplete: {missing[0]} is missing. Copy both {WEIGHTS_FILE} and {RECORD_FILE}."
+    return f"{folder} is not a run or weights folder: it holds neither {WEIGHTS_FILE} nor {RECORD_FILE}."
+
+
+def _read_record(folder: Path) -> ModelRecord:
+    path = folder / RECORD_FILE
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CheckpointError(f"{path} cannot be read, it is damaged: {error}") from None
+    if not isinstance(values, dict) or "method" not in values:
+        raise CheckpointError(f"{path} does not describe a model: expected a field 'method' with the value {METHOD!r}.")
+    if values["method"] != METHOD:
+        raise CheckpointError(
+            f"{folder} holds weights of {values['method']!r}, not of {METHOD!r}: they cannot be used here."
+        )
+    if values.get("format") != 1:
+        raise CheckpointError(
+            f"{path} has format {values.get('format')!r}, but this version of i2pmae ({version('i2pmae')}) reads "
+            f"format 1. The weights were written by i2pmae {values.get('i2pmae_version', 'of unknown version')}: "
+            "install that version or a newer one."
+        )
+    try:
+        return ModelRecord.from_dict(values, str(path))
+    except UsageError as error:
+        raise CheckpointError(str(error)) from None
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of the file, checked against the checksum in its header where there is one."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a safetensors file ({error}). Copy it again, or train again."
+        ) from None
+    if header.get("sha256", _checksum(tensors)) != _checksum(tensors):
+        raise CheckpointError(f"{path} is damaged: its contents differ from what was written. Copy it again.")
+    return tensors
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        # As bytes: NumPy lacks some types, bfloat16 among them.
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _check_fit(folder: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """:class:`CheckpointError` that lists every tensor that is missing, left over or of another shape or type."""
+    differences = {"missing": expected.keys() - found.keys(), "left over": found.keys() - expected.keys()}
+    problems = [f"  {what}: {_listed(sorted(names))}" for what, names in differences.items() if names]
+    for name in sorted(expected.keys() & found.keys()):
+        have, want = found[name], expected[name]
+        if have.shape != want.shape:
+            problems.append(f"  {name}: shape {tuple(have.shape)}, but the model has {tuple(want.shape)}")
+        elif have.dtype.is_floating_point != want.dtype.is_floating_point:
+            problems.append(f"  {name}: type {have.dtype}, but the model has {want.dtype}")
+    if problems:
+        raise CheckpointError(
+            f"The weights in {folder} do not fit the model that {RECORD_FILE} describes:\n" + "\n".join(problems)
+        )
+
+
+def _listed(names: list[str], most: int = 20) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

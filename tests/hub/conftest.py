@@ -1,0 +1,47 @@
+"""A tiny random model and its folder, the same for every test."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from i2pmae.hub import ModelRecord, save_weights
+from i2pmae.models.config import I2PMAEConfig
+from i2pmae.models.i2p_mae import I2PMAE
+
+TINY = I2PMAEConfig(
+    group_counts=(16, 8, 4),
+    group_sizes=(8, 4, 4),
+    embed_widths=(8, 16, 32),
+    encoder_dims=(12, 24, 24),
+    encoder_depths=(1, 1, 1),
+    decoder_dims=(24, 12),
+    decoder_depths=(1, 1),
+    heads=2,
+)
+POINTS = 64
+
+
+@pytest.fixture(scope="session")
+def model() -> I2PMAE:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return I2PMAE(TINY, 6)
+
+
+@pytest.fixture
+def record() -> ModelRecord:
+    return ModelRecord(semantic_dim=6, points=POINTS, teacher="embedded", model=TINY)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, model: I2PMAE, record: ModelRecord) -> Path:
+    folder = tmp_path / "weights"
+    save_weights(folder, model, record)
+    return folder
+
+
+@pytest.fixture
+def clouds() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(5, POINTS, 3)).astype(np.float32)

@@ -1,1 +1,109 @@
-"""TODO."""
+"""The ``i2pmae`` command: one module per sub-command, imported when it is called.
+
+Results go to standard output, progress and messages to standard error. Exit status 0 on success, 2 for a wrong call,
+1 for any other failure.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from i2pmae.common.errors import I2PError, UsageError, near_names
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS: dict[str, str] = {
+    "pretrain": "Pre-train an encoder on point clouds or meshes. Without arguments: on built-in shapes, in 5 minutes.",
+    "embed": "Write one vector per cloud (and per point, if asked) to a .parquet or .npz file.",
+    "probe": "Measure an encoder: a linear classifier on its frozen features.",
+    "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
+    "recipes": "List the named configurations for pretrain, or print one in full.",
+    "teachers": "List the 2D models that can teach.",
+}
+"""The sub-commands, each a module of this package with a function ``run(arguments)``, and what they do."""
+
+INTRODUCTION = """\
+usage: i2pmae COMMAND [OPTIONS]
+
+Pre-train, measure and use encoders of 3D point clouds that are taught by 2D image models (I2P-MAE).
+"""
+
+EXAMPLES = """\
+examples:
+  i2pmae pretrain                                     on built-in shapes: no data, network or GPU needed
+  i2pmae pretrain --data FOLDER --up z --output RUN   on your own meshes or scans
+  i2pmae embed RUN FOLDER --output vectors.parquet    one vector per cloud
+  i2pmae probe RUN --data FOLDER                      sub-folders are classes
+  i2pmae view FOLDER --checkpoint RUN --output view.html
+
+options:
+  -h, --help   this text; `i2pmae COMMAND --help` explains a command
+  --version    the version
+  --debug      show the traceback of a failure (also: I2PMAE_DEBUG=1)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of a call with ``arguments`` (those of the process where absent)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given or os.environ.get("I2PMAE_DEBUG", "") not in ("", "0")
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        _dispatch(given)
+        sys.stdout.flush()
+        return 0
+    except SystemExit as stop:  # how the parser ends: 0 after a help text, 2 after a wrong call
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except BrokenPipeError:  # the reader of our output has gone, as in `i2pmae recipes | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _fail("Stopped.", 1, debug)
+    except UsageError as error:
+        return _fail(f"error: {error}", 2, debug)
+    except I2PError as error:
+        return _fail(f"error: {error}", 1, debug)
+    except Exception as error:
+        kind = type(error).__name__
+        message = f"internal error: {kind}: {error}\nThis is a bug: please report it, with what --debug prints."
+        return _fail(message, 1, debug)
+
+
+def _dispatch(arguments: list[str]) -> None:
+    first = arguments[0] if arguments else ""
+    if first in ("", "-h", "--help", "help"):
+        print(_help(), file=sys.stdout if first else sys.stderr)
+        if not first:
+            raise SystemExit(2)
+    elif first in ("--version", "version"):
+        from i2pmae import __version__
+
+        print(f"i2pmae {__version__}")
+    elif first in COMMANDS:
+        # Pydantic would add links to its own pages to messages that are for users of this command.
+        os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")
+        importlib.import_module(f"i2pmae.cli.{first}").run(arguments[1:])
+    else:
+        kind = "option" if first.startswith("-") else "command"
+        near = near_names(first, ["--help", "--version", "--debug"] if kind == "option" else COMMANDS)
+        raise UsageError(f"Unknown {kind} {first!r}. {near} `i2pmae --help` explains all.")
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "".join(f"  {name:{width}}  {sentence}\n" for name, sentence in COMMANDS.items())
+    return f"{INTRODUCTION}\ncommands:\n{commands}\n{EXAMPLES}".rstrip()
+
+
+def _fail(message: str, status: int, debug: bool) -> int:
+    """Say what went wrong, on standard error, with the traceback where asked for."""
+    from rich.text import Text
+
+    from i2pmae.common.progress import console
+
+    err = console()
+    if debug:
+        err.print_exception()
+    err.print(Text(message, style="red"), soft_wrap=True)
+    return status

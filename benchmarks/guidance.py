@@ -16,6 +16,7 @@ from i2pmae.training.config import ProjectionConfig
 from i2pmae.training.teacher_maps import look
 
 TOKENS, EXTREMES, DRAWS = 64, 8, 500
+FORMS = (("random", 1.0), ("paper", 1.0), ("standardised", 2.0), ("standardised", 1.0), ("standardised", 0.5))
 
 
 def main() -> None:
@@ -36,15 +37,18 @@ def main() -> None:
     saliency = lift(maps.saliency[:, :, None], centres, frame).mean((2, 3))
     order = saliency.argsort(1)
     print(f"{options.clouds} clouds of {clouds.name}, teacher {teacher.name}, {TOKENS} tokens, {DRAWS} draws each")
-    print(f"saliency of the tokens: {saliency.min():.5f} to {saliency.max():.5f}, mean deviation {saliency.std(1).mean():.5f}")
+    spread = saliency.std(1).mean()
+    print(f"saliency of the tokens: {saliency.min():.5f} to {saliency.max():.5f}, mean deviation {spread:.5f}")
     print(f"guidance          temperature  {EXTREMES} most salient  {EXTREMES} least salient")
     count = visible_count(TOKENS, options.mask_ratio)
     rng = torch.Generator().manual_seed(0)
-    for kind, temperature in (("random", 1.0), ("paper", 1.0), ("standardised", 2.0), ("standardised", 1.0), ("standardised", 0.5)):
+    for kind, temperature in FORMS:
         logits = guidance_logits(saliency, kind, temperature)  # type: ignore[arg-type]
         chance = torch.stack([sample_visible(logits, count, rng) for _ in range(DRAWS)]).float().mean(0)
         ranked = chance.gather(1, order)
-        print(f"{kind:17s} {temperature:11.1f} {ranked[:, -EXTREMES:].mean():15.3f} {ranked[:, :EXTREMES].mean():16.3f}")
+        print(
+            f"{kind:17s} {temperature:11.1f} {ranked[:, -EXTREMES:].mean():15.3f} {ranked[:, :EXTREMES].mean():16.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -55,9 +55,7 @@ def enlarged(maps: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
 def sampled(maps: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     """Features by grid_sample."""
     grid = ((2 * pixels.flip(-1) + 1) / 224 - 1).flatten(0, 1)[:, None].to(maps)
-    return functional.grid_sample(
-        maps.flatten(0, 1), grid, mode="bicubic", padding_mode="border", align_corners=False
-    )
+    return functional.grid_sample(maps.flatten(0, 1), grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
 def main() -> None:
@@ -71,7 +69,7 @@ def main() -> None:
     torch.manual_seed(0)
     points = torch.randn(options.clouds, options.points, 3, device=device)
     points /= points.norm(dim=-1).amax(1)[:, None, None]
-    centres = points[:, :256]
+    centres, coarse = points[:, :256], points[:, :64]
     maps = torch.randn(options.clouds, 3, options.channels, 14, 14, device=device)
     frame = view_frame(points, AXIS_VIEWS)
     pixels = frame.pixels(centres)
@@ -81,7 +79,7 @@ def main() -> None:
         "knn 256 x 16": lambda: ops.knn(centres, points, 16),
         "  all distances at once": lambda: plain_knn(centres, points, 16),
         "tokenise (256, 128, 32)": lambda: tokenise(points, (256, 128, 32), (16, 8, 8)),
-        "three-NN interpolation to all points": lambda: ops.three_nn_interpolate(points, centres[:, :64], centres[:, :64]),
+        "three-NN interpolation to all points": lambda: ops.three_nn_interpolate(points, coarse, coarse),
         "chamfer-L2 of groups of 8": lambda: ops.chamfer_l2(groups, groups.flip(0)),
         "project, 3 views, sum": lambda: project(points),
         "  all 25 pixels scattered": lambda: painted_blocks(points),

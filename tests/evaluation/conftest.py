@@ -3,22 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from tests.small import SMALL as TINY
 
 from i2pmae.data.clouds import CloudSet, normalise
 from i2pmae.hub import Encoder, ModelRecord
-from i2pmae.models.config import I2PMAEConfig
 from i2pmae.models.i2p_mae import I2PMAE
-
-TINY = I2PMAEConfig(
-    group_counts=(16, 8, 4),
-    group_sizes=(8, 4, 4),
-    embed_widths=(8, 16, 32),
-    encoder_dims=(12, 24, 24),
-    encoder_depths=(1, 1, 1),
-    decoder_dims=(24, 12),
-    decoder_depths=(1, 1),
-    heads=2,
-)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from i2pmae.common.errors import I2PError, UsageError, near_names
+from i2pmae.common.errors import I2PError, TrainingInterrupted, UsageError, near_names
 
 __all__ = ["COMMANDS", "main"]
 
@@ -60,12 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return _fail("Stopped.", 1, debug)
+    except TrainingInterrupted as stop:
+        return _fail(str(stop), 1, debug)
     except UsageError as error:
         return _fail(f"error: {error}", 2, debug)
     except I2PError as error:
         return _fail(f"error: {error}", 1, debug)
     except Exception as error:
         kind = type(error).__name__
+        if kind in ("MemoryError", "OutOfMemoryError"):  # the second is PyTorch's, of a GPU
+            return _fail("error: Out of memory. Use a smaller --batch-size or fewer --points.", 1, debug)
         message = f"internal error: {kind}: {error}\nThis is a bug: please report it, with what --debug prints."
         return _fail(message, 1, debug)
 

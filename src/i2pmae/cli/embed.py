@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from i2pmae.cli.options import DataOptions, parse
+from i2pmae.cli.options import Checkpoint, DataOptions, Source, parse
 
 __all__ = ["run"]
 
@@ -20,13 +20,13 @@ class Embed:
       i2pmae embed runs/pretrain set.npz --output vectors.npz --point-features
     """
 
-    checkpoint: tyro.conf.Positional[Path]
+    checkpoint: Checkpoint
     """Run folder or weights folder."""
-    path: tyro.conf.Positional[str]
+    path: Source
     """Folder, file or array file of clouds or meshes; "shapes" for built-in ones."""
     output: Path
     """File to write: .parquet, or .npz with an array per column."""
-    point_features: bool = False
+    point_features: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also write the points of each cloud and one vector per point."""
     batch_size: int = 64
     """Clouds at a time."""
@@ -38,14 +38,12 @@ class Embed:
 def run(arguments: Sequence[str]) -> None:
     """Read the clouds, embed them, write the table, say what was written."""
     options = parse(Embed, "embed", arguments)
-    from i2pmae.cli.checks import at_least_one
     from i2pmae.evaluation.embed import check_output, embed_to_file
     from i2pmae.hub import load
 
     check_output(options.output)
-    at_least_one("--batch-size", options.batch_size)
     encoder = load(options.checkpoint, options.device)
-    clouds = options.data.open(options.path, encoder.default_points)
+    clouds = options.data.open(options.path, encoder.points)
     path = embed_to_file(
         encoder, clouds, options.output, point_features=options.point_features, batch_size=options.batch_size
     )

@@ -1,9 +1,10 @@
 """What the sub-commands share: parsing, and the options of reading clouds."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 from pydantic import BaseModel
@@ -13,29 +14,38 @@ from i2pmae.common.progress import console
 if TYPE_CHECKING:
     from i2pmae.data.clouds import CloudSet
 
-__all__ = ["DataOptions", "parse", "tidy_help"]
+__all__ = ["Checkpoint", "DataOptions", "Source", "otherwise", "parse", "tidy_help"]
 
 T = TypeVar("T")
+
+
+def otherwise(what: str, **more: Any) -> Any:
+    """Marks an option that may be left out, and says what happens then."""
+    return tyro.conf.arg(help_behavior_hint=f"(default: {what})", **more)
+
+
+Checkpoint = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
+Source = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
 
 
 @dataclass(frozen=True)
 class DataOptions:
     """Reading of the clouds."""
 
-    points: int | None = None
-    """Points per cloud. Default: as many as the encoder was trained on."""
+    points: Annotated[int | None, tyro.conf.DisallowNone, otherwise("as many as the encoder was trained on")] = None
+    """Points per cloud."""
     up: Literal["y", "z", "x"] = "y"
     """The axis that points up in the files. CAD models and scans are often z up."""
     labels: Literal["none", "folder"] = "none"
     """Whether the folder of a file names its class. Labels inside array files are always read."""
-    clouds: int | None = None
-    """Use at most so many clouds, evenly spread (of built-in shapes: make so many)."""
+    clouds: Annotated[int | None, tyro.conf.DisallowNone, otherwise("all; 4000 built-in shapes")] = None
+    """Use at most so many clouds, evenly spread; of built-in shapes, make so many."""
     max_bad_share: float = 0.1
     """Largest share of unusable files to accept; they are left out and listed."""
-    workers: int | None = None
-    """Processes that read files. Default: one per processor."""
-    cache: Path | None = None
-    """Folder for clouds read once. Default: the user's cache folder."""
+    workers: Annotated[int | None, tyro.conf.DisallowNone, otherwise("one per processor")] = None
+    """Processes that read files."""
+    cache: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("the user's cache folder")] = None
+    """Folder that keeps what was read, so that it is read once."""
     seed: int = 0
     """Decides which points are sampled."""
 
@@ -62,6 +72,7 @@ class DataOptions:
 def parse(kind: type[T], command: str, arguments: Sequence[str], default: T | None = None) -> T:
     """The options that ``arguments`` spell; a wrong one ends the program with status 2 and the nearest names."""
     options: dict[str, Any] = {} if default is None else {"default": default}
+    options["description"] = inspect.getdoc(kind)
     return tyro.cli(kind, prog=f"i2pmae {command}", args=list(arguments), **options)
 
 

@@ -49,7 +49,7 @@ class TrainingError(I2PError):
 
 
 class TrainingInterrupted(I2PError):
-    """A run that was asked to stop (Ctrl-C or SIGTERM) and did, after writing a checkpoint; the message says how to go on."""
+    """A run that was asked to stop (Ctrl-C or SIGTERM) and did, after a checkpoint; the message says how to go on."""
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -17,15 +17,17 @@ def console() -> Console:
 
 
 def progress_bar() -> Progress:
-    """A rich progress bar with count, elapsed and remaining time, on standard error."""
+    """A rich progress bar with count, elapsed and remaining time, on standard error where that is a terminal."""
+    out = console()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console(),
+        console=out,
         transient=True,
+        disable=not out.is_terminal,  # in a file it would be a blank line
     )
 
 
@@ -37,4 +39,6 @@ def track(items: Iterable[T], description: str, total: int | None = None, shown:
         yield from items
         return
     with progress_bar() as bar:
+        if bar.disable:
+            bar.console.print(description)
         yield from bar.track(items, total=total, description=description)

@@ -43,13 +43,9 @@ def embed_to_file(
     if len(clouds) == 0:
         raise UsageError(f"{clouds.name} holds no clouds: there is nothing to embed.")
 
-    def rows() -> Iterator[Columns]:
-        steps = -(-len(clouds) // batch_size)
-        for part in track(batches(clouds, batch_size), f"Embedding {clouds.name}", steps, shown):
-            yield _columns(encoder, clouds, part, point_features)
-
+    parts = track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown)
     with replacing(output) as path:
-        write(path, rows(), len(clouds))
+        write(path, (_columns(encoder, clouds, part, point_features) for part in parts), len(clouds))
     return output
 
 

@@ -1,9 +1,8 @@
 """Frozen features of a set of clouds, a batch at a time."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import track
 from i2pmae.data.clouds import CloudSet
 from i2pmae.hub.encoder import Encoder
@@ -12,10 +11,11 @@ from i2pmae.typing import Float
 __all__ = ["batches", "embed_set"]
 
 
-def batches(clouds: CloudSet, size: int) -> Iterator[slice]:
-    """Consecutive rows, ``size`` at a time."""
-    for start in range(0, len(clouds), size):
-        yield slice(start, min(start + size, len(clouds)))
+def batches(clouds: CloudSet, size: int) -> list[slice]:
+    """Consecutive rows, ``size`` at a time; :class:`UsageError` for a size below 1."""
+    if size < 1:
+        raise UsageError(f"The batch size must be at least 1, got {size}.")
+    return [slice(start, min(start + size, len(clouds))) for start in range(0, len(clouds), size)]
 
 
 def embed_set(
@@ -26,7 +26,6 @@ def embed_set(
     All points of the set are used: how many there are was decided on reading it.
     """
     out = np.empty((len(clouds), encoder.embedding_dim), dtype=np.float32)
-    steps = -(-len(clouds) // batch_size)
-    for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", steps, shown):
+    for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown):
         out[rows] = encoder.embed(clouds.points[rows], batch_size=batch_size, max_points=None)
     return out

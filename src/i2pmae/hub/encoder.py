@@ -43,6 +43,11 @@ class Encoder:
         return self.record.model.encoder_dims[-1]
 
     @property
+    def points(self) -> int:
+        """Points per cloud that the encoder knows best: as many as in training, or what it needs at least."""
+        return max(self.record.points, self.min_points)
+
+    @property
     def min_points(self) -> int:
         """Fewest points of a cloud that can be embedded."""
         return self.model.min_points
@@ -109,7 +114,7 @@ class Encoder:
         return torch.cat(parts, dim=1)
 
     def _most(self, max_points: int | Literal["trained"] | None) -> int | None:
-        most = max(self.record.points, self.min_points) if max_points == "trained" else max_points
+        most = self.points if max_points == "trained" else max_points
         if most is not None and most < self.min_points:
             raise UsageError(f"max_points={most} is less than the {self.min_points} points that this encoder needs.")
         return most

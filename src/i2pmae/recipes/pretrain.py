@@ -99,9 +99,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, shown: bool = True
         for note in clouds.notes:
             say(note)
         training = _training_part(clouds)
-        say(
-            f"{config.data}: {len(training)} clouds of {training.points.shape[1]} points; teacher {teacher.name}; {device}"
-        )
+        say(f"{len(training)} clouds of {training.points.shape[1]} points, teacher {teacher.name}, {device}")
         model = build_model(config, teacher)
         result = _train(config, model, teacher, training, folder.path, resume, shown, device)
         record = ModelRecord(

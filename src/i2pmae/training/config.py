@@ -86,7 +86,7 @@ class OptimiserConfig(Config):
 
 
 class PretrainConfig(Config):
-    """A pre-training run of I2P-MAE: data, teacher, model, objectives, optimisation. It can be repeated from this alone."""
+    """A pre-training run of I2P-MAE: data, teacher, model, objectives, optimisation. It can be repeated from this."""
 
     recipe: str = "custom"
     """Name of the recipe this configuration started from."""

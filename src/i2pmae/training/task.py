@@ -19,9 +19,13 @@ METRIC_PREFIX = "metric/"
 class Task(Protocol):
     """A model and what it is trained for; teachers and other frozen parts live here, never inside ``model``."""
 
-    model: nn.Module
-    """All that is optimised and saved: its parameters and persistent buffers. Under ``compile`` its ``forward`` is
-    compiled, so losses should call the model itself. A run puts it in train mode when it starts."""
+    @property
+    def model(self) -> nn.Module:
+        """All that is optimised and saved: its parameters and persistent buffers.
+
+        Under ``compile`` its ``forward`` is compiled, so losses should call the model itself.
+        """
+        ...
 
     def losses(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         """Named scalar losses of a batch, already weighted: their sum is minimised.

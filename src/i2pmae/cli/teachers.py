@@ -1,0 +1,32 @@
+"""``i2pmae teachers``: the 2D models that can teach."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from i2pmae.cli.options import parse
+
+__all__ = ["run"]
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """List the 2D models with a short name.
+
+    pretrain --teacher also takes any Hugging Face name (org/model) of the same
+    families, and local folders. All but the embedded one are downloaded once,
+    on first use.
+    """
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Print a table of names, channels, descriptions and licences."""
+    parse(Teachers, "teachers", arguments)
+    from i2pmae.teachers import TEACHERS
+
+    rows = [("NAME", "CHANNELS", "WHAT", "LICENCE", "HUGGING FACE")] + [
+        (name, str(spec.feature_dim), spec.description, spec.licence, spec.repository or "(in this package)")
+        for name, spec in TEACHERS.items()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Call
+
+
+def test_the_score_comes_with_its_protocol(call: Call, weights: Path, archive: Path, tmp_path: Path) -> None:
+    output = tmp_path / "new" / "probe.json"
+    status, out, err = call("probe", weights, "--data", archive, "--output", output)
+    assert status == 0, err
+    result = json.loads(output.read_text())
+    assert result.keys() >= {"accuracy", "C", "train_clouds", "test_clouds"}
+    assert (result["train_clouds"], result["test_clouds"]) == (30, 12)
+    assert result["classes"] == ["stick", "plate", "ball"]
+    assert (result["encoder"], result["data"], result["points"]) == (str(weights), str(archive), 32)
+    assert f"accuracy         {result['accuracy']:.2%}" in out
+    assert "chosen on train, 5-fold" in out
+    assert result["protocol"] in out
+
+
+def test_json_is_all_that_goes_to_standard_output(call: Call, weights: Path, archive: Path) -> None:
+    status, out, _ = call("probe", weights, "--data", archive, "--json", "--folds", 3)
+    assert status == 0
+    assert json.loads(out)["folds"] == 3
+
+
+def test_sub_folders_are_classes(call: Call, weights: Path, folder: Path) -> None:
+    status, out, err = call("probe", weights, "--data", folder, "--json", "--seed", 3)
+    assert status == 0, err
+    result = json.loads(out)
+    assert result["classes"] == ["ball", "plate", "stick"]
+    assert (result["train_clouds"], result["test_clouds"]) == (18, 6)
+    assert "held out for testing by seed 3" in result["protocol"]
+
+
+def test_built_in_shapes_can_be_probed(call: Call, weights: Path) -> None:
+    status, out, err = call("probe", weights, "--data", "shapes", "--clouds", 400, "--json")
+    assert status == 0, err
+    assert json.loads(out)["test_clouds"] == 80
+
+
+def test_the_same_call_gives_the_same_result(call: Call, weights: Path, archive: Path) -> None:
+    first, again = (call("probe", weights, "--data", archive, "--json")[1] for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [("flat", "labels from folders were asked for"), ("bare.npz", "has no labels")]
+)
+def test_data_without_labels_is_refused(call: Call, weights: Path, tmp_path: Path, data: str, said: str) -> None:
+    points = np.random.default_rng(0).normal(size=(6, 40, 3))
+    (tmp_path / "flat").mkdir()
+    for row, cloud in enumerate(points):
+        np.savetxt(tmp_path / "flat" / f"{row}.xyz", cloud)
+    np.savez(tmp_path / "bare.npz", points=points)
+    status, out, err = call("probe", weights, "--data", tmp_path / data)
+    assert (status, out) == (1, "")
+    assert said in " ".join(err.split())
+
+
+def test_a_damaged_checkpoint_is_named(call: Call, weights: Path, archive: Path) -> None:
+    path = weights / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    status, out, err = call("probe", weights, "--data", archive)
+    assert (status, out) == (1, "")
+    assert "model.safetensors is damaged" in err
+
+
+def test_the_data_must_be_named(call: Call, weights: Path) -> None:
+    status, _, err = call("probe", weights)
+    assert status == 2
+    assert "--data" in err

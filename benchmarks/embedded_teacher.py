@@ -12,21 +12,16 @@ patch features, and [CLS] beside that mean. The probe is a linear SVM on standar
 import argparse
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from transformers import ViTConfig, ViTModel
 
 from i2pmae.common.progress import track
 from i2pmae.data.shapes import make_shapes
+from i2pmae.evaluation import linear_probe
 from i2pmae.projection import project
 from i2pmae.teachers import EMBEDDED_FOLDER, VisionTeacher, load_teacher
 
@@ -83,16 +78,6 @@ def describe(teacher: VisionTeacher, clouds: np.ndarray, name: str) -> dict[str,
     }
 
 
-def probe(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> tuple[float, float]:
-    """Test accuracy, and the C that cross-validation on the training clouds chose."""
-    pipeline = make_pipeline(StandardScaler(), LinearSVC(dual="auto", max_iter=4000))
-    search = GridSearchCV(pipeline, {"linearsvc__C": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]}, cv=5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        search.fit(x_train, y_train)
-    return search.score(x_test, y_test), search.best_params_["linearsvc__C"]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vit", type=Path, help="folder of the ImageNet ViT")
@@ -119,9 +104,9 @@ def main() -> None:
                 test = describe(teacher, clouds.x_test, f"{name}, test clouds")
                 seconds = time.perf_counter() - start
                 for kind in train:
-                    accuracy, c = probe(train[kind], clouds.y_train, test[kind], clouds.y_test)
+                    result = linear_probe(train[kind], clouds.y_train, test[kind], clouds.y_test)
                     row = (f"{set_name} ({len(clouds.y_train)}/{len(clouds.y_test)})", name, kind)
-                    print(f"| {' | '.join(row)} | {accuracy:.1%} | {c:g} | {seconds:.0f} |", flush=True)
+                    print(f"| {' | '.join(row)} | {result.accuracy:.1%} | {result.C:g} | {seconds:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The linear probe: how well a linear classifier tells classes apart by frozen features (I2P-MAE §4.1, linear SVM)."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.model_selection import StratifiedKFold, train_test_split
+from threadpoolctl import threadpool_limits
 
 from i2pmae.common.config import Config
 from i2pmae.common.errors import DataError, UsageError
@@ -96,7 +99,8 @@ def linear_probe(
     grid = sorted(Cs)
     scores = _cross_validate(train_features, labels, grid, folds, seed, shown)
     best = max(scores, key=lambda C: (scores[C], -C))
-    machine = Whitened(train_features, labels, len(present)).fit(best)
+    with threadpool_limits(1, "blas"):
+        machine = Whitened(train_features, labels, len(present)).fit(best)
     predicted = present[machine.predict(test_features)]
     right = predicted == y_test
     frequent = present[np.bincount(labels).argmax()]
@@ -203,14 +207,19 @@ def _cross_validate(
     ready = [Whitened(features[train], labels[train], classes) for train, _ in splits]
     machines: list[LinearSVM | None] = [None] * folds
     scores: dict[float, float] = {}
-    for C in track(grid, "Choosing C", shown=shown):
-        hits = 0
-        for fold, (_, held) in enumerate(splits):
-            machines[fold] = machine = ready[fold].fit(C, machines[fold])
-            hits += int((machine.predict(features[held]) == labels[held]).sum())
-        scores[C] = hits / len(labels)
-        if max(list(scores.values())[-PATIENCE:]) < max(scores.values()) - WORSE:
-            break
+
+    def hits(fold: int, C: float) -> int:
+        held = splits[fold][1]
+        machines[fold] = machine = ready[fold].fit(C, machines[fold])
+        return int((machine.predict(features[held]) == labels[held]).sum())
+
+    # One thread per fold, not several per matrix product: those wait for each other at every step, which on a busy
+    # machine takes far longer than the products.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(folds, torch.get_num_threads())) as pool:
+        for C in track(grid, "Choosing C", shown=shown):
+            scores[C] = sum(pool.map(hits, range(folds), [C] * folds)) / len(labels)
+            if max(list(scores.values())[-PATIENCE:]) < max(scores.values()) - WORSE:
+                break
     return scores
 
 

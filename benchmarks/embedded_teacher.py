@@ -6,7 +6,9 @@ Compares the embedded teacher, its twin with random weights and, where ``--vit``
 it learnt from: on the built-in shapes, and on a labelled set (``x_train, y_train, x_test, y_test``). Each cloud is seen
 in the paper's three summed depth maps. Two descriptions of a cloud, both concatenated over its views: the mean of the
 patch features, and [CLS] beside that mean. The probe is a linear SVM on standardised descriptions; its C is chosen by
-5-fold cross-validation on the training clouds, and the test clouds are scored once.
+5-fold cross-validation on the training clouds, and the test clouds are scored once. With ``--vit``, also how close the
+embedded teacher's maps are to the ViT's on the test clouds; saliency is compared on the cells where the object is,
+because attention has strong spots in empty corners.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from transformers import ViTConfig, ViTModel
 
 from i2pmae.common.progress import track
@@ -78,6 +81,23 @@ def describe(teacher: VisionTeacher, clouds: np.ndarray, name: str) -> dict[str,
     }
 
 
+def agreement(student: VisionTeacher, vit: VisionTeacher, clouds: np.ndarray, count: int = 100) -> tuple[float, ...]:
+    """R² and cosine of the features about the ViT's channel means, and the correlation of the saliencies on the object,
+    within an image, averaged over images."""
+    images = project(torch.from_numpy(clouds[:count]).float()).images.flatten(0, 1)[:, None]
+    mine, theirs = (
+        [torch.cat(parts) for parts in zip(*(teacher(part) for part in images.split(48)), strict=True)]
+        for teacher in (student, vit)
+    )
+    got, wanted = (maps[0].transpose(0, 1).flatten(1).T for maps in (mine, theirs))
+    mean = wanted.mean(0)
+    r2 = 1 - float((got - wanted).square().sum() / (wanted - mean).square().sum())
+    cosine = float(torch.cosine_similarity(got - mean, wanted - mean).mean())
+    painted = F.adaptive_max_pool2d((images - 0.5).abs(), mine[1].shape[-1])[:, 0] > 1e-3
+    pairs = [(a[on], b[on]) for a, b, on in zip(mine[1], theirs[1], painted, strict=True) if on.sum() > 3]
+    return r2, cosine, float(np.mean([np.corrcoef(a.numpy(), b.numpy())[0, 1] for a, b in pairs]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vit", type=Path, help="folder of the ImageNet ViT")
@@ -107,6 +127,11 @@ def main() -> None:
                     result = linear_probe(train[kind], clouds.y_train, test[kind], clouds.y_test)
                     row = (f"{set_name} ({len(clouds.y_train)}/{len(clouds.y_test)})", name, kind)
                     print(f"| {' | '.join(row)} | {result.accuracy:.1%} | {result.C:g} | {seconds:.0f} |", flush=True)
+        if options.vit:
+            print("\n| clouds | feature R² | feature cosine | saliency correlation on the object |\n|---|---|---|---|")
+            for set_name, clouds in sets.items():
+                r2, cosine, correlation = agreement(teachers["embedded"], teachers["ImageNet ViT"], clouds.x_test)
+                print(f"| {set_name} | {r2:.2f} | {cosine:.2f} | {correlation:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@ import sys
 import time
 
 import pytest
-from tests.cli.conftest import Call
 
 import i2pmae
 from i2pmae import cli
 from i2pmae.cli import COMMANDS, main
 from i2pmae.common.errors import DataError, TrainingInterrupted, UsageError
+from tests.cli.conftest import Call
 
 
 def i2pmae_process(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.cli.conftest import Call
 
 from i2pmae import hub
 from i2pmae.data.sources import open_source
+from tests.cli.conftest import Call
 
 
 def test_a_folder_becomes_a_table(call: Call, weights: Path, folder: Path, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 import yaml
-from tests.cli.conftest import Call
 
 from i2pmae.recipes import RECIPES
 from i2pmae.teachers import TEACHERS
 from i2pmae.training.config import PretrainConfig
+from tests.cli.conftest import Call
 
 
 def test_recipes_are_listed_with_what_they_do(call: Call) -> None:

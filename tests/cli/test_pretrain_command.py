@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Call
 
 from i2pmae.cli.pretrain import read_options
 from i2pmae.common.errors import UsageError
@@ -9,6 +8,7 @@ from i2pmae.evaluation import LinearProbeResult
 from i2pmae.recipes import RECIPES
 from i2pmae.recipes.pretrain import ProbeComparison, RunResult
 from i2pmae.training.config import PretrainConfig
+from tests.cli.conftest import Call
 
 
 def test_no_arguments_mean_the_default_recipe() -> None:

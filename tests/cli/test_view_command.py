@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.cli.conftest import Call
 
 from i2pmae.training.config import PretrainConfig
 from i2pmae.viz import CloudPictures
+from tests.cli.conftest import Call
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from tests.small import SMALL as TINY
 
 from i2pmae.data.clouds import CloudSet, normalise
 from i2pmae.hub import Encoder, ModelRecord
 from i2pmae.models.i2p_mae import I2PMAE
+from tests.small import SMALL as TINY
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +33,13 @@ def clouds() -> CloudSet:
         splits=np.where(np.arange(count) < 30, "train", "test"),
         name="solids",
     )
+
+
+def gaussians(
+    count: int, channels: int, classes: int, spread: float = 1.0, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features and labels of overlapping classes."""
+    generator = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(classes, channels))
+    labels = np.arange(count) % classes
+    return (centres[labels] + generator.normal(size=(count, channels)) * spread).astype(np.float32), labels

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.evaluation.test_svm import gaussians
 
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.probe import LinearProbeResult, linear_probe, probe_encoder, train_and_test
 from i2pmae.hub import Encoder
+from tests.evaluation.conftest import gaussians
 
 
 def test_separable_classes_are_told_apart_and_noise_is_not() -> None:

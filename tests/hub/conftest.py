@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.small import SMALL as TINY
 
 from i2pmae.hub import ModelRecord, save_weights
 from i2pmae.models.i2p_mae import I2PMAE
+from tests.small import SMALL as TINY
 
 POINTS = 64
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference import geometry
 
 from i2pmae import ops
 from i2pmae.common.errors import UsageError
+from tests.reference import geometry
 
 
 def clouds(count: int, points: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:

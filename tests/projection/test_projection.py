@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.reference import projection as reference
 
 from i2pmae.common.errors import UsageError
 from i2pmae.projection import AXIS_VIEWS, lift, orbit_views, parse_views, project, view_frame
+from tests.reference import projection as reference
 
 
 def clouds(count: int = 2, points: int = 60) -> torch.Tensor:

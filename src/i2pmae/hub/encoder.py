@@ -13,14 +13,11 @@ from i2pmae.data.sampling import UP_AXES
 from i2pmae.hub.clouds import as_clouds, prepare, thin
 from i2pmae.hub.weights import ModelRecord, load_model
 from i2pmae.models.i2p_mae import I2PMAE
-from i2pmae.ops import three_nn_interpolate
-from i2pmae.typing import Float, Tensor
+from i2pmae.typing import Tensor
 
 __all__ = ["Encoder", "load"]
 
 POOLINGS = ("max", "mean+max")
-QUERY_CHUNK = 16384
-"""Points whose features are interpolated at a time: bounds the memory that a large scan takes."""
 
 
 class Encoder:
@@ -100,18 +97,11 @@ class Encoder:
         those of :meth:`embed`.
         """
         most = self._most(max_points)
-        rows = self._run(points, batch_size, up, normalise, lambda batch: self._point_features(batch, most))
+        rows = self._run(
+            points, batch_size, up, normalise, lambda batch: self.model.point_features(thin(batch, most), at=batch)
+        )
         empty = () if rows else (points.shape[1], sum(self.record.model.encoder_dims))
         return _like(points, rows, empty)
-
-    def _point_features(self, points: Float[Tensor, "b n 3"], most: int | None) -> Float[Tensor, "b n d"]:
-        hierarchy = self.model.tokenise(thin(points, most))
-        levels = list(zip(hierarchy, self.model.encode(hierarchy), strict=True))
-        parts = [
-            torch.cat([three_nn_interpolate(part, groups.centres, out.tokens) for groups, out in levels], dim=-1)
-            for part in points.split(QUERY_CHUNK, dim=1)
-        ]
-        return torch.cat(parts, dim=1)
 
     def _most(self, max_points: int | Literal["trained"] | None) -> int | None:
         most = self.points if max_points == "trained" else max_points

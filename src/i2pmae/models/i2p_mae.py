@@ -93,11 +93,21 @@ class I2PMAE(nn.Module):
         tokens = self.encode(self.tokenise(points))[-1].tokens
         return tokens.amax(1) if pooling == "max" else tokens.mean(1) + tokens.amax(1)
 
-    def point_features(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n d"]:
-        """One vector per point: the tokens of all levels, each interpolated to the points, side by side."""
+    def point_features(
+        self, points: Float[Tensor, "b n 3"], at: Float[Tensor, "b p 3"] | None = None, chunk: int = 16384
+    ) -> Float[Tensor, "b _ d"]:
+        """One vector per point: the tokens of all levels, each interpolated to the points, side by side.
+
+        ``at`` asks for features of other points than those that the tokens are made from. ``chunk`` points are
+        interpolated at a time, which bounds the memory that a large scan takes.
+        """
         hierarchy = self.tokenise(points)
-        levels = zip(hierarchy, self.encode(hierarchy), strict=True)
-        return torch.cat([three_nn_interpolate(points, level.centres, out.tokens) for level, out in levels], dim=-1)
+        levels = list(zip(hierarchy, self.encode(hierarchy), strict=True))
+        parts = [
+            torch.cat([three_nn_interpolate(part, level.centres, out.tokens) for level, out in levels], dim=-1)
+            for part in (points if at is None else at).split(chunk, dim=1)
+        ]
+        return torch.cat(parts, dim=1)
 
     def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
         """True coordinates of the neighbours of each masked token, relative to its centre."""

@@ -34,6 +34,7 @@ def default() -> PretrainConfig:
     return tiny().model_copy(
         update={
             "recipe": "default",
+            "output": Path("runs/pretrain"),
             "epochs": 6,
             "probe_clouds": 1000,
             "clouds": DataConfig(points=1024, clouds=2400),

@@ -27,9 +27,13 @@ from i2pmae.projection import parse_views
 from i2pmae.recipes.pictures import cloud_pictures, one_per_class
 from i2pmae.teachers import load_teacher
 from i2pmae.teachers.base import Teacher
-from i2pmae.training import FitResult, FitSettings, History, Task, fit, prepare_run_folder
 from i2pmae.training.config import PretrainConfig
+from i2pmae.training.engine import FitResult, fit
+from i2pmae.training.history import History
 from i2pmae.training.i2p import I2PPretraining
+from i2pmae.training.runs import prepare_run_folder
+from i2pmae.training.settings import FitSettings
+from i2pmae.training.task import METRIC_PREFIX, Task
 from i2pmae.training.teacher_maps import CachedMaps
 from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, write_report
 
@@ -63,6 +67,8 @@ class RunResult(Config):
     """Time of the training steps alone, over all calls."""
     losses: dict[str, float]
     """Mean of each loss over the last epoch."""
+    metrics: dict[str, float]
+    """Mean of each other figure over the last epoch."""
     probe: ProbeComparison | None = None
     """Linear probes, where the data has labels."""
     machine: str
@@ -91,6 +97,10 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, shown: bool = True
     with prepare_run_folder(config.output, config, resume) as folder:
         if folder.note:
             say(folder.note)
+        finished = _finished(config) if folder.resumed else None
+        if finished is not None:
+            say(f"The run in {config.output} is finished.")
+            return finished
         device = resolve_device(config.device)
         teacher = load_teacher(config.teacher, precision=config.teacher_precision, device=device)
         clouds = open_source(
@@ -116,13 +126,15 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, shown: bool = True
                 probe, scatter = _probe(config, clouds, model, teacher, record, device, shown)
             except DataError as error:  # too few clouds of a class, say: the weights are there all the same
                 say(f"No linear probe: {error}")
+        last = {name: float(result.history.epoch_means(name)[-1]) for name in result.history.losses}
         summary = RunResult(
             output=config.output,
             clouds=len(training),
             steps=result.steps,
             seconds=round(time.monotonic() - started, 1),
             training_seconds=round(result.seconds, 1),
-            losses={name: float(result.history.epoch_means(name)[-1]) for name in result.history.losses},
+            losses={name: value for name, value in last.items() if not name.startswith(METRIC_PREFIX)},
+            metrics={name.removeprefix(METRIC_PREFIX): v for name, v in last.items() if name.startswith(METRIC_PREFIX)},
             probe=probe,
             machine=_machine(device),
             versions={"python": platform.python_version(), "torch": torch.__version__, "i2pmae": record.i2pmae_version},
@@ -134,6 +146,17 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, shown: bool = True
             write_report(folder.path / "report.html", content)
         shutil.rmtree(folder.path / "cache", ignore_errors=True)
     return summary
+
+
+def _finished(config: PretrainConfig) -> RunResult | None:
+    """The stored result of a run that came to its end, report included; ``None`` where something is left to do."""
+    path = config.output / "results.json"
+    if not path.exists() or (config.report and not (config.output / "report.html").exists()):
+        return None
+    try:
+        return RunResult.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError:  # cut off or edited: made anew
+        return None
 
 
 def build_model(config: PretrainConfig, teacher: Teacher) -> I2PMAE:

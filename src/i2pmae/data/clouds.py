@@ -11,7 +11,7 @@ __all__ = ["CloudSet", "normalise"]
 
 
 def normalise(points: np.ndarray) -> np.ndarray:
-    """Clouds ``(..., n, 3)`` moved to their centroid and scaled into the unit sphere (METHOD: geometry, "normalise").
+    """Clouds ``(..., n, 3)`` moved to their centroid and scaled into the unit sphere.
 
     A cloud whose points are all equal has no scale and stays at the origin; readers refuse such clouds.
     """

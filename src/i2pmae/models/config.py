@@ -34,6 +34,9 @@ class I2PMAEConfig(Config):
     """Per level, how far (in units of the unit sphere) a token attends; global where absent, as in pre-training."""
     mask_ratio: float = Field(0.8, gt=0, lt=1)
     """Share of the coarsest tokens that is masked in pre-training."""
+    predicted_points: int | None = Field(None, ge=1)
+    """Points that the coordinate head predicts for a masked neighbourhood; as many as it has where absent. The public
+    Point-M2AE predicts as many as a level-0 group has (16 for 8)."""
     embed_visible_only: bool = False
     """Embed only visible tokens in pre-training: several times faster on a CPU. In evaluation mode nothing changes; in
     training mode batch statistics see visible tokens only."""

@@ -18,7 +18,7 @@ __all__ = ["I2PMAE", "Reconstruction"]
 class Reconstruction(NamedTuple):
     """What the heads predict, for the tokens of the decoded level of all clouds in one row."""
 
-    offsets: Float[Tensor, "masked k 3"]
+    offsets: Float[Tensor, "masked p 3"]
     """Coordinates of the neighbours of each masked token, relative to its centre."""
     semantics: Float[Tensor, "visible k s"] | None
     """2D features of each neighbour of each visible token; absent in a model without semantic head."""
@@ -46,7 +46,7 @@ class I2PMAE(nn.Module):
         self.decoder = HierarchicalDecoder(config)
         self.decoded_level = len(config.group_counts) - len(config.decoder_dims)
         members = config.group_sizes[self.decoded_level]
-        self.coordinate_head = nn.Linear(config.decoder_dims[-1], 3 * members)
+        self.coordinate_head = nn.Linear(config.decoder_dims[-1], 3 * (config.predicted_points or members))
         self.semantic_head = nn.Linear(config.decoder_dims[-1], members * semantic_dim) if semantic_dim else None
         self.apply(_initialise)
 
@@ -76,7 +76,7 @@ class I2PMAE(nn.Module):
         tokens = self.decoder(hierarchy, encoded)
         shown = visible[self.decoded_level]
         members = self.config.group_sizes[self.decoded_level]
-        offsets = self.coordinate_head(tokens[~shown]).view(-1, members, 3)
+        offsets = self.coordinate_head(tokens[~shown]).unflatten(-1, (-1, 3))
         semantics = None
         if self.semantic_head is not None:
             semantics = self.semantic_head(tokens[shown]).view(-1, members, self.semantic_dim)

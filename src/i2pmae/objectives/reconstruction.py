@@ -8,7 +8,7 @@ from i2pmae.typing import Float, Tensor
 __all__ = ["coordinate_loss", "semantic_loss"]
 
 
-def coordinate_loss(predicted: Float[Tensor, "g k 3"], target: Float[Tensor, "g k 3"]) -> Float[Tensor, ""]:
+def coordinate_loss(predicted: Float[Tensor, "g p 3"], target: Float[Tensor, "g k 3"]) -> Float[Tensor, ""]:
     """L3D: Chamfer-L2 between predicted and true neighbourhoods of the masked tokens (equation 6)."""
     return chamfer_l2(predicted.float(), target.float())
 

@@ -10,7 +10,7 @@ __all__ = ["Teacher", "TeacherMaps"]
 
 
 class TeacherMaps(NamedTuple):
-    """What a 2D model says about images (METHOD §4; I2P-MAE §3.2)."""
+    """What a 2D model says about images (I2P-MAE, arXiv 2212.06785, §3.2)."""
 
     features: Float[Tensor, "b c h w"]
     """One feature vector per grid cell."""

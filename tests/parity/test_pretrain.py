@@ -1,4 +1,4 @@
-"""I2P-MAE pre-training against stored outputs of the published code."""
+"""Pre-training of I2P-MAE and Point-M2AE against stored outputs of the published code."""
 
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from tests.parity.cases import Case, cases, read
 VIEWS = len(AXIS_VIEWS)
 
 
-@pytest.fixture(params=cases("i2p-pretrain"))
+KINDS = ("i2p-pretrain", "m2ae-pretrain")
+
+
+@pytest.fixture(params=[case for kind in KINDS for case in cases(kind)])
 def case(request: pytest.FixtureRequest) -> Case:
     path: Path = request.param
     return read(path)
@@ -33,8 +36,10 @@ def build(case: Case) -> I2PMAE:
         heads=stored["num_heads"],
         drop_path=stored["drop_path_rate"],
         mask_ratio=stored["mask_ratio"],
+        # The public Point-M2AE predicts as many points as a level-0 group has.
+        predicted_points=None if "clip_config" in stored else stored["group_sizes"][0],
     )
-    model = I2PMAE(config, VIEWS * stored["clip_config"]["feat_dim"])
+    model = I2PMAE(config, VIEWS * stored["clip_config"]["feat_dim"] if "clip_config" in stored else 0)
     model.load_state_dict(rename(case.weights, model.state_dict()))
     return model
 
@@ -120,11 +125,12 @@ def test_losses_and_gradients(case: Case, mode: str, embed_visible_only: bool) -
 
 def test_embedding(case: Case) -> None:
     with torch.no_grad():
-        case.check("embedding", build(case).eval().embed(case.records["points"]))
+        pooling = "max" if "clip_config" in case.config else "mean+max"
+        case.check("embedding", build(case).eval().embed(case.records["points"], pooling))
 
 
 def test_there_are_cases() -> None:
-    assert cases("i2p-pretrain")
+    assert all(cases(kind) for kind in KINDS)
 
 
 def test_a_wrong_value_is_noticed(case: Case) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from i2pmae.common.config import Config
 from i2pmae.models.config import I2PMAEConfig
@@ -137,3 +137,13 @@ class PretrainConfig(Config):
     """Weights of the objectives."""
     optimiser: OptimiserConfig = OptimiserConfig()
     """Optimisation."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "PretrainConfig":
+        needed = max(self.model.group_counts[0], self.model.group_sizes[0])
+        if self.clouds.points < needed:
+            raise ValueError(
+                f"clouds of {self.clouds.points} points are too small for the {needed} tokens of the model's finest "
+                "level: use more points, or smaller model.group_counts"
+            )
+        return self

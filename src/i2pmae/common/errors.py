@@ -23,6 +23,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+MOST_NAMES = 24
+"""Names that an error lists."""
+
 
 class I2PError(Exception):
     """Base of all errors that a person can act on."""
@@ -53,12 +56,13 @@ class TrainingInterrupted(I2PError):
 
 
 def near_names(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known names, or all of them where none is near."""
+    """A sentence that names the nearest known names, or all of them (of many, the first) where none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
         return "Did you mean " + " or ".join(repr(n) for n in near) + "?"
-    return "Known: " + ", ".join(names) + "."
+    rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"Known: {', '.join(names[:MOST_NAMES])}{rest}."
 
 
 def pick(kind: str, name: str, table: Mapping[str, T]) -> T:

@@ -1,0 +1,19 @@
+import pytest
+
+from i2pmae.common.errors import UsageError, near_names, pick
+
+
+def test_near_names_come_first() -> None:
+    assert near_names("epoch", ["epochs", "output"]) == "Did you mean 'epochs'?"
+    assert near_names("xyz", ["b", "a"]) == "Known: a, b."
+
+
+def test_a_long_list_is_cut() -> None:
+    sentence = near_names("zzz", [f"name{i:03d}" for i in range(100)])
+    assert sentence.endswith("name023 and 76 more.")
+
+
+def test_pick_raises_with_the_nearest() -> None:
+    assert pick("recipe", "tiny", {"tiny": 1}) == 1
+    with pytest.raises(UsageError, match=r"Unknown recipe 'tinny'. Did you mean 'tiny'\?"):
+        pick("recipe", "tinny", {"tiny": 1})

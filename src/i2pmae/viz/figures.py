@@ -181,7 +181,7 @@ def _view_groups(cloud: CloudPictures, found: dict[str, Scene], camera: Camera, 
         groups.append(PanelGroup("views", "Views", caption, panels))
     panels, scale = (), None
     if views is not None and maps is not None and maps.size:
-        scale = float(np.percentile(maps, 1)), float(np.percentile(maps, 99))
+        scale = float(np.percentile(maps, 1)), float(np.percentile(maps, 97))
         panels = tuple(
             Panel(
                 f"Saliency, view {i + 1}", f"Saliency over depth map {i + 1}.", saliency_image(view, saliency, *scale)

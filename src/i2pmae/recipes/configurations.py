@@ -30,12 +30,12 @@ SIZES: Mapping[str, I2PMAEConfig] = {
 
 
 def default() -> PretrainConfig:
-    """The tiny model on 2400 built-in shapes, taught by the model in the package: under 5 minutes on 2 CPU cores."""
+    """The tiny model on built-in shapes, taught by the model in the package: under 5 minutes on 2 CPU cores."""
     return tiny().model_copy(
         update={
             "recipe": "default",
             "output": Path("runs/pretrain"),
-            "epochs": 6,
+            "epochs": 4,
             "probe_clouds": 1000,
             "clouds": DataConfig(points=1024, clouds=2400),
         }

@@ -41,6 +41,11 @@ __all__ = ["ProbeComparison", "RunResult", "build_model", "pretrain"]
 
 PICTURED = 6
 """Clouds in the report."""
+TITLES = {
+    "metric/explained": "Share of the 2D features' variance that is predicted",
+    "metric/visible_saliency": "Saliency of visible tokens, in standard deviations",
+}
+"""What to call figures that are watched."""
 
 
 class ProbeComparison(Config):
@@ -283,7 +288,7 @@ def _report(
     held_out = clouds.split("test") if clouds.splits is not None and "test" in clouds.splits else clouds
     rows = one_per_class(held_out, PICTURED)
     curves: Mapping[str, tuple[Any, Any]] = {
-        name: (history["step"], history[name]) for name in (*history.losses, "total", "learning_rate")
+        TITLES.get(name, name): (history["step"], history[name]) for name in (*history.losses, "total", "learning_rate")
     }
     probe = None
     if result.probe is not None:

@@ -35,9 +35,9 @@ def default() -> PretrainConfig:
         update={
             "recipe": "default",
             "output": Path("runs/pretrain"),
-            "epochs": 4,
-            "probe_clouds": 1000,
-            "clouds": DataConfig(points=1024, clouds=2400),
+            "epochs": 6,
+            "probe_clouds": 880,
+            "clouds": DataConfig(points=1024, clouds=2000),
         }
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from i2pmae.common.config import Config
 from i2pmae.common.devices import resolve_device
@@ -72,7 +73,7 @@ class RunResult(Config):
     """Time of the training steps alone, over all calls."""
     losses: dict[str, float]
     """Mean of each loss over the last epoch."""
-    metrics: dict[str, float]
+    metrics: dict[str, float] = Field(default_factory=dict)
     """Mean of each other figure over the last epoch."""
     probe: ProbeComparison | None = None
     """Linear probes, where the data has labels."""

@@ -30,7 +30,7 @@ GRID = tuple(float(f"{value:.3g}") for value in np.logspace(-4, 0, 9))
 PATIENCE, WORSE = 2, 0.005
 """After so many values of C in a row that are worse than the best by so much, larger ones, the slowest, are left."""
 TOLERANCE, MOST_ITERATIONS = 1e-2, 1000
-"""Of the SVM's dual solver: a tighter tolerance takes several times longer and moves no score (benchmarks/probe.py)."""
+"""Of the SVM's dual solver; benchmarks/probe.py shows what other tolerances cost and change."""
 TEST_SHARE = 0.25
 
 

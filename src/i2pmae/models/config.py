@@ -38,7 +38,7 @@ class I2PMAEConfig(Config):
     """Points that the coordinate head predicts for a masked neighbourhood; as many as it has where absent. The public
     Point-M2AE predicts as many as a level-0 group has (16 for 8)."""
     embed_visible_only: bool = False
-    """Embed only visible tokens in pre-training: several times faster on a CPU. In evaluation mode nothing changes; in
+    """Embed only visible tokens in pre-training: less work. In evaluation mode nothing changes; in
     training mode batch statistics see visible tokens only."""
 
     @model_validator(mode="after")

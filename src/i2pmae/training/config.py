@@ -59,7 +59,7 @@ class LossConfig(Config):
     """Weight of the squared error of visible tokens' 2D features (L2D)."""
     targets: Literal["normalised", "raw"] = "normalised"
     """2D features as targets: ``normalised`` over the channels of each feature, so that the two losses weigh the same
-    whatever the teacher's scale; ``raw`` as in the paper, whose teacher has features of about unit length."""
+    whatever the teacher's scale; ``raw`` as in the paper."""
 
 
 class OptimiserConfig(Config):

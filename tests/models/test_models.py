@@ -154,7 +154,7 @@ def test_shapes_of_everything() -> None:
     features = torch.randn(3, 32, 6)
     assert model.target_semantics(hierarchy, features, found.masked).shape == found.semantics.shape
     assert found.semantics.shape == (3 * 16 - masked, 4, 6)
-    assert model.embed(cloud()).shape == (3, model.embedding_dim) == (3, 48)
+    assert model.embed(cloud()).shape == (3, model.embedding_dim()) == (3, 48)
     assert model.point_features(cloud()).shape == (3, 64, 12 + 24 + 48)
 
 

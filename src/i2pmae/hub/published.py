@@ -5,15 +5,46 @@ from collections.abc import Mapping
 
 from i2pmae.typing import Tensor
 
-__all__ = ["HIERARCHICAL_NAMES", "rename"]
+__all__ = ["HIERARCHICAL_NAMES", "PLAIN_NAMES", "rename"]
+
+EMBEDDING_NAMES: Mapping[str, str] = {
+    r"first_conv\.0\.": "lift.",
+    r"first_conv\.1\.": "lift_norm.",
+    r"first_conv\.3\.": "inner.",
+    r"second_conv\.0\.": "join.",
+    r"second_conv\.1\.": "join_norm.",
+    r"second_conv\.3\.": "out.",
+}
+"""Layers of the mini-PointNet."""
+
+COMMON_NAMES: Mapping[str, str] = {
+    r"^cls_head_finetune\.": r"head.",
+    r"\.attn\.": r".attention.",
+    r"\.mlp\.fc1\.": r".mlp.0.",
+    r"\.mlp\.fc2\.": r".mlp.2.",
+}
+"""Layers of the transformer blocks and of the classification head."""
+
+
+def part_head_names(hidden: int) -> dict[str, str]:
+    """Patterns for a part segmentation head with so many hidden layers."""
+    head = {rf"^convs{layer + 1}\.": rf"head.layers.{layer}." for layer in range(hidden)}
+    norms = {rf"^bns{layer + 1}\.": rf"head.norms.{layer}." for layer in range(hidden)}
+    return {
+        r"^label_conv\.": r"category.",
+        r"^propagations\.(\d+)\.mlp_convs\.": r"propagations.\1.layers.",
+        r"^propagations\.(\d+)\.mlp_bns\.": r"propagations.\1.norms.",
+        **head,
+        **norms,
+        rf"^convs{hidden + 1}\.": r"out.",
+    }
+
 
 HIERARCHICAL_NAMES: Mapping[str, str] = {
-    r"^h_encoder\.token_embed\.(\d+)\.first_conv\.0\.": r"encoder.embeddings.\1.lift.",
-    r"^h_encoder\.token_embed\.(\d+)\.first_conv\.1\.": r"encoder.embeddings.\1.lift_norm.",
-    r"^h_encoder\.token_embed\.(\d+)\.first_conv\.3\.": r"encoder.embeddings.\1.inner.",
-    r"^h_encoder\.token_embed\.(\d+)\.second_conv\.0\.": r"encoder.embeddings.\1.join.",
-    r"^h_encoder\.token_embed\.(\d+)\.second_conv\.1\.": r"encoder.embeddings.\1.join_norm.",
-    r"^h_encoder\.token_embed\.(\d+)\.second_conv\.3\.": r"encoder.embeddings.\1.out.",
+    **{
+        rf"^h_encoder\.token_embed\.(\d+)\.{theirs}": rf"encoder.embeddings.\1.{ours}"
+        for theirs, ours in EMBEDDING_NAMES.items()
+    },
     r"^h_encoder\.encoder_pos_embeds\.": r"encoder.positions.",
     r"^h_encoder\.encoder_norms\.": r"encoder.norms.",
     r"^h_encoder\.encoder_blocks\.(\d+)\.blocks\.": r"encoder.stages.\1.",
@@ -27,11 +58,24 @@ HIERARCHICAL_NAMES: Mapping[str, str] = {
     r"^mask_token$": r"decoder.mask_token",
     r"^rec_head(?:_3d)?\.": r"coordinate_head.",
     r"^rec_head_2d\.": r"semantic_head.",
-    r"\.attn\.": r".attention.",
-    r"\.mlp\.fc1\.": r".mlp.0.",
-    r"\.mlp\.fc2\.": r".mlp.2.",
+    r"^norm\.": r"encoder.norms.2.",
+    **COMMON_NAMES,
+    **part_head_names(3),
 }
-"""Patterns for I2P-MAE and Point-M2AE: pre-training encoder, decoder and heads."""
+"""Patterns for I2P-MAE and Point-M2AE: pre-training, classification, part segmentation."""
+
+PLAIN_NAMES: Mapping[str, str] = {
+    **{rf"^encoder\.{theirs}": rf"encoder.embedding.{ours}" for theirs, ours in EMBEDDING_NAMES.items()},
+    r"^reduce_dim\.": r"encoder.reduce.",
+    r"^pos_embed\.": r"encoder.position.",
+    r"^blocks\.blocks\.": r"encoder.blocks.",
+    r"^norm\.": r"encoder.norm.",
+    r"^cls_token$": r"encoder.cls_token",
+    r"^cls_pos$": r"encoder.cls_position",
+    **COMMON_NAMES,
+    **part_head_names(2),
+}
+"""Patterns for Point-MAE and Point-BERT, without the prefixes of their encoders."""
 
 
 def rename(

@@ -1,16 +1,29 @@
-"""Point-cloud encoders and what they are pre-trained with; one file per paper."""
+"""Point-cloud encoders and what they are trained with; one file per paper."""
 
-from i2pmae.models.config import I2PMAEConfig
+from i2pmae.models.base import AnyEncoder, PointModel, build_encoder
+from i2pmae.models.classifier import Classifier, ClassifierConfig
+from i2pmae.models.config import I2PMAEConfig, PlainConfig
 from i2pmae.models.i2p_mae import I2PMAE, Reconstruction
 from i2pmae.models.masking import guidance_logits, propagate, sample_visible, visible_count
+from i2pmae.models.segmenter import Segmenter, SegmenterConfig
 from i2pmae.models.tokenizer import Hierarchy, Level, point_indices, tokenise
+from i2pmae.models.tokens import Pooling
 
 __all__ = [
     "I2PMAE",
+    "AnyEncoder",
+    "Classifier",
+    "ClassifierConfig",
     "Hierarchy",
     "I2PMAEConfig",
     "Level",
+    "PlainConfig",
+    "PointModel",
+    "Pooling",
     "Reconstruction",
+    "Segmenter",
+    "SegmenterConfig",
+    "build_encoder",
     "guidance_logits",
     "point_indices",
     "propagate",

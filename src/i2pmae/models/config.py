@@ -1,10 +1,10 @@
-"""The configuration of the hierarchical masked autoencoder."""
+"""Sizes of the encoders and of what is trained with them."""
 
 from pydantic import Field, model_validator
 
 from i2pmae.common.config import Config
 
-__all__ = ["I2PMAEConfig"]
+__all__ = ["I2PMAEConfig", "PlainConfig"]
 
 
 class I2PMAEConfig(Config):
@@ -63,4 +63,35 @@ class I2PMAEConfig(Config):
         for width in (*self.encoder_dims, *self.decoder_dims):
             if width % self.heads:
                 raise ValueError(f"width {width} is not a multiple of the {self.heads} heads")
+        return self
+
+
+class PlainConfig(Config):
+    """Sizes of the encoder of one level (Point-BERT §3; Point-MAE §3). The defaults are the papers'."""
+
+    group_count: int = Field(64, ge=2)
+    """Tokens."""
+    group_size: int = Field(32, ge=1)
+    """Points per token."""
+    embed_widths: tuple[int, int, int] = (128, 256, 512)
+    """Widths of the mini-PointNet that turns the points of a group into a token."""
+    token_width: int | None = Field(None, ge=1)
+    """Channels of a token before a linear layer brings it to ``width`` (Point-BERT: 256); no such layer where absent."""
+    width: int = Field(384, ge=1)
+    """Channels of the transformer."""
+    depth: int = Field(12, ge=1)
+    """Transformer blocks."""
+    heads: int = Field(6, ge=1)
+    """Attention heads of every block."""
+    mlp_ratio: float = Field(4.0, gt=0)
+    """Hidden width of a block's MLP over its channels."""
+    drop_path: float = Field(0.1, ge=0, lt=1)
+    """Stochastic depth of the last block; rises linearly from 0 over all blocks."""
+    class_token: bool = False
+    """Whether a learnt [CLS] token takes part, with a learnt position."""
+
+    @model_validator(mode="after")
+    def _check_plain(self) -> "PlainConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of the {self.heads} heads")
         return self

@@ -2,33 +2,28 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import Literal, cast
 
 import torch
 from torch import nn
 
 from i2pmae.models.config import I2PMAEConfig
 from i2pmae.models.layers import Block, MiniPointNet, TokenPropagation, position_embedding, radius_mask
-from i2pmae.models.tokenizer import Hierarchy
+from i2pmae.models.tokenizer import Hierarchy, check_points, tokenise
+from i2pmae.models.tokens import EncodedLevel, TokenFeatures
 from i2pmae.ops import Packing, gather, pack, scatter
 from i2pmae.typing import Bool, Float, Tensor
 
-__all__ = ["EncodedLevel", "HierarchicalDecoder", "HierarchicalEncoder"]
-
-
-class EncodedLevel(NamedTuple):
-    """The encoder's output at one level, visible tokens only."""
-
-    tokens: Float[Tensor, "b t c"]
-    """Normalised tokens, padded to the longest cloud."""
-    packing: Packing
-    """Which tokens they are, and which entries are padding."""
+__all__ = ["HierarchicalDecoder", "HierarchicalEncoder"]
 
 
 class HierarchicalEncoder(nn.Module):
-    """Transformer stages of growing width over ever coarser tokens (I2P-MAE §3.1; Point-M2AE §3.2)."""
+    """Transformer stages of growing width over ever coarser tokens (I2P-MAE §3.1; Point-M2AE §3.2).
 
-    def __init__(self, config: I2PMAEConfig) -> None:
+    ``norms`` says which levels' outputs get a LayerNorm: ``all``, or the ``last`` alone, for tasks that read no other.
+    """
+
+    def __init__(self, config: I2PMAEConfig, norms: Literal["all", "last"] = "all") -> None:
         super().__init__()
         self.config = config
         dims = config.encoder_dims
@@ -41,7 +36,35 @@ class HierarchicalEncoder(nn.Module):
         for width, depth in zip(dims, config.encoder_depths, strict=True):
             stage = [Block(width, config.heads, config.mlp_ratio, rates.pop(0)) for _ in range(depth)]
             self.stages.append(nn.ModuleList(stage))
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in dims)
+        first = len(dims) - 1 if norms == "last" else 0
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(width) if level >= first else nn.Identity() for level, width in enumerate(dims)
+        )
+
+    @property
+    def min_points(self) -> int:
+        """Fewest points of a cloud that the encoder takes."""
+        return max(self.config.group_counts[0], self.config.group_sizes[0])
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels per level of :meth:`forward`, finest first."""
+        return self.config.encoder_dims
+
+    @property
+    def feature_widths(self) -> tuple[int, ...]:
+        """Channels of each of the :meth:`features`."""
+        return self.config.encoder_dims
+
+    def tokenise(self, points: Float[Tensor, "b n 3"]) -> Hierarchy:
+        """Groups at every level; :class:`UsageError` for points of the wrong shape or number."""
+        check_points(points, self.min_points)
+        return tokenise(points.float(), self.config.group_counts, self.config.group_sizes)
+
+    def features(self, hierarchy: Hierarchy) -> list[TokenFeatures]:
+        """What dense tasks read: the normalised tokens of every level, all visible, finest first."""
+        levels = zip(hierarchy, self(hierarchy), strict=True)
+        return [TokenFeatures(groups.centres, level.tokens) for groups, level in levels]
 
     def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
         """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent)."""

@@ -1,15 +1,16 @@
 """I2P-MAE: a masked autoencoder of point clouds guided by a 2D model (arXiv 2212.06785)."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import torch
 from torch import nn
 
+from i2pmae.models.base import PointModel, initialise
 from i2pmae.models.config import I2PMAEConfig
-from i2pmae.models.hierarchy import EncodedLevel, HierarchicalDecoder, HierarchicalEncoder
-from i2pmae.models.tokenizer import Hierarchy, check_points, point_indices, tokenise
-from i2pmae.ops import gather, three_nn_interpolate
+from i2pmae.models.hierarchy import HierarchicalDecoder, HierarchicalEncoder
+from i2pmae.models.tokenizer import Hierarchy, point_indices
+from i2pmae.models.tokens import EncodedLevel
+from i2pmae.ops import gather
 from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["I2PMAE", "Reconstruction"]
@@ -26,7 +27,7 @@ class Reconstruction(NamedTuple):
     """Which tokens are masked: rows of ``offsets`` in order; the others are rows of ``semantics``."""
 
 
-class I2PMAE(nn.Module):
+class I2PMAE(PointModel):
     """Encoder, decoder and both heads. With ``semantic_dim`` 0 it is Point-M2AE: no semantic head.
 
     The model knows no 2D teacher: saliency decides ``visible`` outside, and targets are compared outside.
@@ -35,8 +36,6 @@ class I2PMAE(nn.Module):
         config: sizes.
         semantic_dim: channels of a point's 2D target, views · teacher channels.
     """
-
-    method = "i2p-mae"
 
     def __init__(self, config: I2PMAEConfig, semantic_dim: int = 0) -> None:
         super().__init__()
@@ -48,22 +47,7 @@ class I2PMAE(nn.Module):
         members = config.group_sizes[self.decoded_level]
         self.coordinate_head = nn.Linear(config.decoder_dims[-1], 3 * (config.predicted_points or members))
         self.semantic_head = nn.Linear(config.decoder_dims[-1], members * semantic_dim) if semantic_dim else None
-        self.apply(_initialise)
-
-    @property
-    def min_points(self) -> int:
-        """Fewest points of a cloud that the model takes."""
-        return max(self.config.group_counts[0], self.config.group_sizes[0])
-
-    @property
-    def embedding_dim(self) -> int:
-        """Channels of an embedding with max pooling."""
-        return self.config.encoder_dims[-1]
-
-    def tokenise(self, points: Float[Tensor, "b n 3"]) -> Hierarchy:
-        """Groups at every level; :class:`UsageError` for points of the wrong shape or number."""
-        check_points(points, self.min_points)
-        return tokenise(points.float(), self.config.group_counts, self.config.group_sizes)
+        self.apply(initialise)
 
     def encode(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
         """Encoded tokens per level, finest first; ``visible`` is the result of :func:`propagate`."""
@@ -86,29 +70,6 @@ class I2PMAE(nn.Module):
         """One pre-training pass: the visible tokens encoded, all decoded, both heads."""
         return self.reconstruct(hierarchy, self.encode(hierarchy, visible), visible)
 
-    def embed(
-        self, points: Float[Tensor, "b n 3"], pooling: Literal["max", "mean+max"] = "max"
-    ) -> Float[Tensor, "b c"]:
-        """One vector per cloud: the maximum over the coarsest tokens, or mean plus maximum (Point-M2AE)."""
-        tokens = self.encode(self.tokenise(points))[-1].tokens
-        return tokens.amax(1) if pooling == "max" else tokens.mean(1) + tokens.amax(1)
-
-    def point_features(
-        self, points: Float[Tensor, "b n 3"], at: Float[Tensor, "b p 3"] | None = None, chunk: int = 16384
-    ) -> Float[Tensor, "b _ d"]:
-        """One vector per point: the tokens of all levels, each interpolated to the points, side by side.
-
-        ``at`` asks for features of other points than those that the tokens are made from. ``chunk`` points are
-        interpolated at a time, which bounds the memory that a large scan takes.
-        """
-        hierarchy = self.tokenise(points)
-        levels = list(zip(hierarchy, self.encode(hierarchy), strict=True))
-        parts = [
-            torch.cat([three_nn_interpolate(part, level.centres, out.tokens) for level, out in levels], dim=-1)
-            for part in (points if at is None else at).split(chunk, dim=1)
-        ]
-        return torch.cat(parts, dim=1)
-
     def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
         """True coordinates of the neighbours of each masked token, relative to its centre."""
         return hierarchy[self.decoded_level].offsets[masked]
@@ -122,10 +83,3 @@ class I2PMAE(nn.Module):
     ) -> Float[Tensor, "visible k s"]:
         """Features (of :meth:`target_points`) of the neighbours of each visible token of the decoded level."""
         return gather(features, hierarchy[self.decoded_level].neighbours)[~masked]
-
-
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

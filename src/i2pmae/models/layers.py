@@ -34,9 +34,10 @@ class MiniPointNet(nn.Module):
         return self.out(self.join_norm(x).relu_()).view(g, k, -1).amax(1)
 
 
-def position_embedding(width: int) -> nn.Sequential:
-    """Coordinates to a vector of ``width``: Linear, GELU, Linear."""
-    return nn.Sequential(nn.Linear(3, width), nn.GELU(), nn.Linear(width, width))
+def position_embedding(width: int, hidden: int | None = None) -> nn.Sequential:
+    """Coordinates to a vector of ``width``: Linear, GELU, Linear; ``hidden`` in between, or ``width`` where absent."""
+    hidden = hidden or width
+    return nn.Sequential(nn.Linear(3, hidden), nn.GELU(), nn.Linear(hidden, width))
 
 
 class _DropPath(nn.Module):

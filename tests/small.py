@@ -1,6 +1,9 @@
-"""A model small enough for every test."""
+"""Models small enough for every test."""
 
 from i2pmae.models.config import I2PMAEConfig
+from i2pmae.models.discrete_vae import DiscreteVAEConfig
+from i2pmae.models.point_bert import PointBERTConfig
+from i2pmae.models.point_mae import PointMAEConfig
 
 SMALL = I2PMAEConfig(
     group_counts=(16, 8, 4),
@@ -12,3 +15,19 @@ SMALL = I2PMAEConfig(
     decoder_depths=(1, 1),
     heads=2,
 )
+
+PLAIN = {"group_count": 16, "group_size": 8, "embed_widths": (8, 16, 32), "width": 24, "depth": 1, "heads": 2}
+POINT_MAE = PointMAEConfig(**PLAIN, decoder_depth=1, decoder_heads=2, drop_path=0.0)
+VAE = DiscreteVAEConfig(
+    group_count=16,
+    group_size=8,
+    embed_widths=(8, 16, 32),
+    embed_dim=16,
+    codes=12,
+    code_dim=8,
+    decoder_dim=12,
+    graph_input=8,
+    graph_widths=(8, 12),
+    fold_widths=(16, 8),
+)
+POINT_BERT = PointBERTConfig(**PLAIN, token_width=16, class_width=8, queue=20, vae=VAE)

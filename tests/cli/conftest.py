@@ -40,7 +40,8 @@ def weights(tmp_path: Path) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = I2PMAE(TINY, 6)
-    save_weights(folder, model, ModelRecord(semantic_dim=6, points=32, teacher="embedded", model=TINY))
+    record = ModelRecord(method="i2p-mae", semantic_dim=6, points=32, teacher="embedded", model=TINY)
+    save_weights(folder, model, record)
     return folder
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from i2pmae.cli.pretrain import read_options
 from i2pmae.common.errors import UsageError
-from i2pmae.evaluation import LinearProbeResult
+from i2pmae.evaluation import Result, Score
 from i2pmae.recipes import RECIPES
 from i2pmae.recipes.pretrain import ProbeComparison, RunResult
 from i2pmae.training.config import PretrainConfig
@@ -115,17 +115,23 @@ def test_a_configuration_with_unknown_fields_names_them(call: Call, tmp_path: Pa
 
 def test_the_outcome_is_printed(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[PretrainConfig, bool]] = []
-    score = LinearProbeResult(
-        accuracy=0.5, C=0.1, selected_on="train, 5-fold", folds=5, cross_validation={}, train_clouds=8, test_clouds=2,
-        classes=("a", "b"), chance=0.25, class_accuracy={}, features=4, protocol="", seed=0,
-    )  # fmt: skip
+    score = Result(
+        task="linear-probe",
+        primary="accuracy",
+        scores={"accuracy": Score(mean=0.5)},
+        protocol="",
+        train_clouds=8,
+        test_clouds=2,
+        chance=0.25,
+    )
+    better = score.model_copy(update={"scores": {"accuracy": Score(mean=0.75)}})
 
     def fake(config: PretrainConfig, *, resume: bool = False) -> RunResult:
         asked.append((config, resume))
         return RunResult(
             output=config.output, clouds=10, steps=30, seconds=61, training_seconds=50, machine="", versions={},
             losses={"coordinates": 0.25, "semantics": 0.5},
-            probe=ProbeComparison(untrained=score, trained=score.model_copy(update={"accuracy": 0.75})),
+            probe=ProbeComparison(untrained=score, trained=better),
         )  # fmt: skip
 
     monkeypatch.setattr("i2pmae.recipes.pretrain.pretrain", fake)

@@ -24,7 +24,7 @@ def test_the_score_comes_with_its_protocol(call: Call, weights: Path, archive: P
 def test_json_is_all_that_goes_to_standard_output(call: Call, weights: Path, archive: Path) -> None:
     status, out, _ = call("probe", weights, "--data", archive, "--json", "--folds", 3)
     assert status == 0
-    assert json.loads(out)["folds"] == 3
+    assert json.loads(out)["selected"]["folds"] == 3
 
 
 def test_sub_folders_are_classes(call: Call, weights: Path, folder: Path) -> None:
@@ -43,8 +43,34 @@ def test_built_in_shapes_can_be_probed(call: Call, weights: Path) -> None:
 
 
 def test_the_same_call_gives_the_same_result(call: Call, weights: Path, archive: Path) -> None:
-    first, again = (call("probe", weights, "--data", archive, "--json")[1] for _ in range(2))
+    first, again = (json.loads(call("probe", weights, "--data", archive, "--json")[1]) for _ in range(2))
+    assert first.pop("seconds") >= 0 and again.pop("seconds") >= 0
     assert first == again
+
+
+@pytest.mark.parametrize(("name", "parameter"), [("knn", "k"), ("logistic", "C")])
+def test_other_classifiers_can_be_chosen(call: Call, weights: Path, archive: Path, name: str, parameter: str) -> None:
+    status, out, err = call("probe", weights, "--data", archive, "--classifier", name)
+    assert status == 0, err
+    assert f"\n{parameter}  " in out and "chosen on train, 5-fold" in out
+    result = json.loads(call("probe", weights, "--data", archive, "--classifier", name, "--json")[1])
+    assert result["task"] == name and result[parameter] > 0
+    status, _, err = call("probe", weights, "--data", archive, "--classifier", "forest")
+    assert status == 2 and "forest" in err
+
+
+def test_features_can_be_written_too(call: Call, weights: Path, archive: Path, tmp_path: Path) -> None:
+    probe = ("probe", weights, "--data", archive, "--json")
+    status, out, err = call(*probe, "--features", tmp_path / "f.npz")
+    assert status == 0, err
+    plain = json.loads(call(*probe)[1])
+    assert json.loads(out)["accuracy"] == pytest.approx(plain["accuracy"], abs=0.1)
+    assert call("embed", weights, archive, "--output", tmp_path / "e.npz")[0] == 0
+    with np.load(tmp_path / "f.npz") as features, np.load(tmp_path / "e.npz") as embedded:
+        assert set(features) == {"id", "embedding", "label", "split"} == set(embedded)
+        np.testing.assert_allclose(features["embedding"], embedded["embedding"], atol=1e-5)
+    status, out, err = call(*probe, "--features", tmp_path / "f.csv")
+    assert (status, out) == (2, "") and ".parquet or .npz" in err
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from i2pmae.hub import ModelRecord, save_weights
+from i2pmae.models import PointMAE
 from i2pmae.training.config import PretrainConfig
 from i2pmae.viz import CloudPictures
 from tests.cli.conftest import Call
+from tests.small import POINT_MAE
 
 
 @pytest.fixture
@@ -78,3 +81,14 @@ def test_wrong_calls_are_refused(call: Call, folder: Path, options: tuple[str, .
     status, out, err = call("view", folder, *options)
     assert (status, out) == (2, "")
     assert said in err
+
+
+def test_a_method_without_a_teacher_is_drawn_without_one(
+    call: Call, folder: Path, tmp_path: Path, drawn: list[dict]
+) -> None:
+    weights = tmp_path / "point-mae"
+    save_weights(weights, PointMAE(POINT_MAE), ModelRecord(method="point-mae", points=32, model=POINT_MAE))
+    line = ("view", folder, "--checkpoint", weights, "--output", tmp_path / "v.png", "--count", 1)
+    assert call(*line)[0] == 0
+    assert call(*line, "--teacher", "embedded")[0] == 0
+    assert [one["teacher"] for one in drawn] == [None, "embedded"]

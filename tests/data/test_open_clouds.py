@@ -10,10 +10,10 @@ import pytest
 import trimesh
 
 from i2pmae.common.errors import DataError, I2PError, UsageError
-from i2pmae.data import cache as cache_module
-from i2pmae.data import folder as folder_module
+from i2pmae.data import build as build_module
 from i2pmae.data import listing as listing_module
 from i2pmae.data import normalise, open_clouds
+from i2pmae.data import writing as writing_module
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_read_once(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_reading(*_: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(folder_module, "read_files", no_reading)
+    monkeypatch.setattr(build_module, "read_files", no_reading)
     again = read(shapes, labels="folder")
     np.testing.assert_array_equal(first.points, again.points)
     assert (first.ids, first.notes, first.classes) == (again.ids, again.notes, again.classes)
@@ -139,7 +139,7 @@ def test_an_interrupted_build_leaves_nothing_that_would_be_used(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder_module.Build, "_add_set", interrupted)
+        patch.setattr(build_module.Build, "_add_set", interrupted)
         with pytest.raises(KeyboardInterrupt):
             read(shapes, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
@@ -165,7 +165,7 @@ def test_full_disk(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     real_open = Path.open
     monkeypatch.setattr(
-        cache_module.Path,
+        writing_module.Path,
         "open",
         lambda path, mode="r", **kw: FullDisk(path, "w") if mode == "wb" else real_open(path, mode, **kw),
     )

@@ -14,7 +14,7 @@ from tests.small import SMALL as TINY
 def encoder() -> Encoder:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Encoder(I2PMAE(TINY, 6), ModelRecord(semantic_dim=6, points=32, model=TINY), "cpu")
+        return Encoder(I2PMAE(TINY, 6), ModelRecord(method="i2p-mae", semantic_dim=6, points=32, model=TINY), "cpu")
 
 
 @pytest.fixture

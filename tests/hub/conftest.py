@@ -8,9 +8,7 @@ import torch
 
 from i2pmae.hub import ModelRecord, save_weights
 from i2pmae.models.i2p_mae import I2PMAE
-from tests.small import SMALL as TINY
-
-POINTS = 64
+from tests.hub.small_models import POINTS, TINY
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +20,7 @@ def model() -> I2PMAE:
 
 @pytest.fixture
 def record() -> ModelRecord:
-    return ModelRecord(semantic_dim=6, points=POINTS, teacher="embedded", model=TINY)
+    return ModelRecord(method="i2p-mae", semantic_dim=6, points=POINTS, teacher="embedded", model=TINY)
 
 
 @pytest.fixture

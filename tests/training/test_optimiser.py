@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from i2pmae.models import Classifier, ClassifierConfig, PlainConfig
 from i2pmae.training.config import OptimiserConfig
-from i2pmae.training.optimiser import build_optimiser, decays, learning_rate
+from i2pmae.training.optimiser import build_optimiser, decays, distance_to_head, learning_rate
+from tests.small import SMALL
 
 
 class Tokens(nn.Module):
@@ -65,3 +67,57 @@ def test_a_longer_schedule_is_cut_off():
 def test_a_warm_up_as_long_as_the_run_only_rises():
     config = OptimiserConfig(learning_rate=1.0, start_rate=0.0, warmup_epochs=2)
     assert [learning_rate(step, 2, 2, config) for step in range(4)] == [0.0, 0.25, 0.5, 0.75]
+
+
+def classifier(kind: str) -> Classifier:
+    plain = PlainConfig(
+        group_count=4, group_size=4, embed_widths=(4, 8, 8), width=12, depth=3, heads=2, class_token=True
+    )
+    encoder = SMALL if kind == "levels" else plain
+    return Classifier(ClassifierConfig(encoder=encoder, classes=("a", "b"), head_widths=(8,)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (
+            "levels",
+            {
+                "head.0.weight": 0,
+                "encoder.norms.2.weight": 1,
+                "encoder.stages.2.0.mlp.0.weight": 1,
+                "encoder.embeddings.2.lift.weight": 1,
+                "encoder.stages.1.0.norm1.weight": 2,
+                "encoder.positions.1.0.weight": 2,
+                "encoder.stages.0.0.norm1.weight": 3,
+                "encoder.embeddings.0.lift.weight": 4,
+                "encoder.positions.0.0.weight": 4,
+            },
+        ),
+        (
+            "plain",
+            {
+                "head.0.weight": 0,
+                "encoder.norm.weight": 1,
+                "encoder.blocks.2.norm1.weight": 1,
+                "encoder.blocks.0.norm1.weight": 3,
+                "encoder.cls_token": 4,
+                "encoder.position.0.weight": 4,
+                "encoder.embedding.out.weight": 4,
+            },
+        ),
+    ],
+)
+def test_distances_count_blocks_from_the_head(kind, expected):
+    found = distance_to_head([name for name, _ in classifier(kind).named_parameters()])
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_with_layer_decay_groups_differ_in_rate_and_still_hold_everything_once():
+    model = classifier("levels")
+    groups = build_optimiser(model, OptimiserConfig(weight_decay=0.3), layer_decay=0.5).param_groups
+    assert [group["rate_scale"] for group in groups[::2]] == [1, 0.5, 0.25, 0.125, 0.0625]
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.0] * 5
+    found = [id(p) for group in groups for p in group["params"]]
+    assert sorted(found) == sorted(id(p) for p in model.parameters())
+    assert {id(p) for group in groups[:2] for p in group["params"]} == {id(p) for p in model.head.parameters()}

@@ -15,10 +15,18 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: dict[str, str] = {
     "pretrain": "Pre-train an encoder on point clouds or meshes. Without arguments: on built-in shapes, in 5 minutes.",
+    "finetune": "Train a classifier on labelled clouds, from a pre-trained encoder or from scratch.",
+    "segment": "Train a segmenter that names the part of every point.",
+    "fewshot": "Measure how well an encoder learns classes from a few clouds of each.",
+    "compare": "Pre-train several recipes at one budget: one table, one plot.",
     "embed": "Write one vector per cloud (and per point, if asked) to a .parquet or .npz file.",
-    "probe": "Measure an encoder: a linear classifier on its frozen features.",
+    "probe": "Measure an encoder: a simple classifier on its frozen features.",
+    "predict": "Name the class of each cloud, or the part of each point, by a fine-tuned model.",
+    "convert": "Make a weights folder from a checkpoint that a method's authors released.",
+    "results": "Print the results of several runs side by side.",
     "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
-    "recipes": "List the named configurations for pretrain, or print one in full.",
+    "data": "Check a data set, prepare it for fast reading, or list those that can be read.",
+    "recipes": "List the named configurations of a command, or print one in full.",
     "teachers": "List the 2D models that can teach.",
 }
 """The sub-commands, each a module of this package with a function ``run(arguments)``, and what they do."""

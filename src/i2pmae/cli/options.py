@@ -34,10 +34,14 @@ class DataOptions:
 
     points: Annotated[int | None, tyro.conf.DisallowNone, otherwise("as many as the encoder was trained on")] = None
     """Points per cloud."""
-    up: Literal["y", "z", "x"] = "y"
+    up: Annotated[
+        Literal["y", "z", "x"] | None, tyro.conf.DisallowNone, otherwise("that of a published data set, else y")
+    ] = None
     """The axis that points up in the files. CAD models and scans are often z up."""
     labels: Literal["none", "folder"] = "none"
     """Whether the folder of a file names its class. Labels inside array files are always read."""
+    parts: Literal["named", "column", "none"] = "named"
+    """Where the part of each point is read from: named arrays, columns and files; the last column of text too; none."""
     clouds: Annotated[int | None, tyro.conf.DisallowNone, otherwise("all; 4000 built-in shapes")] = None
     """Use at most so many clouds, evenly spread; of built-in shapes, make so many."""
     max_bad_share: float = 0.1
@@ -58,6 +62,7 @@ class DataOptions:
             points=points if self.points is None else self.points,
             up=self.up,
             labels=self.labels,
+            parts=self.parts,
             clouds=self.clouds,
             cache=self.cache,
             workers=self.workers,

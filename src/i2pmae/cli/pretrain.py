@@ -1,16 +1,14 @@
 """``i2pmae pretrain``: a recipe or a stored configuration, with overrides, becomes a run."""
 
-import argparse
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, create_model
 
-from i2pmae.cli.options import parse, tidy_help
+from i2pmae.cli.configured import ConfiguredCommand, RecipeName, Start
 from i2pmae.common.config import Config
-from i2pmae.common.errors import UsageError, pick
 from i2pmae.training.config import DataConfig, PretrainConfig
 
 if TYPE_CHECKING:
@@ -19,27 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["PretrainOptions", "read_options", "run"]
 
 DEFAULT_RECIPE = "default"
+TEACHING = ("teacher", "teacher_precision", "cache_teacher", "projection", "guidance", "loss")
+"""Fields that methods without a 2D teacher have no use for."""
 
 
-class _Start(Config):
-    """Where the configuration comes from."""
-
-    recipe: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[RECIPE]")] = DEFAULT_RECIPE
-    """Configuration to start from; every option below overrides one of its fields. `i2pmae recipes` lists them."""
-    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Start from a stored configuration instead: the config.yaml of a run repeats that run."""
-    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Go on with the run in the output folder. Without recipe or --config, its own configuration is used."""
-
-
-class PretrainOptions(PretrainConfig, _Start):
-    """Pre-train an I2P-MAE encoder.
+class PretrainOptions(PretrainConfig, Start):
+    """Pre-train an encoder: by I2P-MAE, Point-M2AE, Point-MAE or Point-BERT, as the recipe says.
 
     The run folder gets weights (model.safetensors, model.yaml), config.yaml,
-    metrics.csv, results.json and report.html.
+    metrics.csv, results.json and report.html. The options below are those of
+    the recipe's method: `i2pmae pretrain point-mae --help` shows others.
 
     Examples:
       i2pmae pretrain
+      i2pmae pretrain point-mae-tiny --data meshes/ --up z
       i2pmae pretrain tiny --data meshes/ --up z --output runs/meshes --epochs 50
       i2pmae pretrain --config runs/meshes/config.yaml --output runs/again --seed 1
       i2pmae pretrain --output runs/meshes --resume
@@ -47,7 +38,7 @@ class PretrainOptions(PretrainConfig, _Start):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    recipe: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[RECIPE]")] = DEFAULT_RECIPE
+    recipe: RecipeName = DEFAULT_RECIPE
     """Configuration to start from; every option below overrides one of its fields. `i2pmae recipes` lists them."""
     clouds: tyro.conf.OmitArgPrefixes[DataConfig] = Field(default_factory=DataConfig)
     """Reading of the data."""
@@ -62,46 +53,29 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def read_options(arguments: Sequence[str]) -> tuple[PretrainConfig, bool]:
-    """The configuration that the arguments ask for, and whether to resume.
-
-    :class:`UsageError` for an unknown recipe or an unusable file; ``SystemExit`` with status 2 for unknown options.
-    """
-    recipe = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    base = _base(recipe, arguments)
-    options = _parse(base, arguments)
-    if recipe is None and options.recipe != base.recipe:  # named after the options
-        base = _base(options.recipe, arguments)
-        options = _parse(base, arguments)
-    values = {name: getattr(options, name) for name in PretrainConfig.model_fields}
-    return PretrainConfig(**(values | {"recipe": base.recipe})), options.resume
+    """The configuration that the arguments ask for, and whether to resume: see :class:`ConfiguredCommand`."""
+    return COMMAND.read(arguments)
 
 
-def _base(recipe: str | None, arguments: Sequence[str]) -> PretrainConfig:
-    """What the options override: a stored configuration, that of the run to be resumed, or a recipe."""
+def _recipes() -> Mapping[str, Callable[[], PretrainConfig]]:
     from i2pmae.recipes import RECIPES
 
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    early.add_argument("--config", type=Path)
-    early.add_argument("--output", type=Path, default=RECIPES[DEFAULT_RECIPE]().output)
-    early.add_argument("--resume", action="store_true")
-    try:
-        given, _ = early.parse_known_args(list(arguments))
-    except argparse.ArgumentError:  # the full parser will say it better
-        return RECIPES[DEFAULT_RECIPE]()
-    if given.config is not None:
-        if recipe is not None:
-            raise UsageError(f"Start from the recipe {recipe!r} or from --config {given.config}, not from both.")
-        return PretrainConfig.load(given.config)
-    stored = given.output / "config.yaml"
-    if recipe is None and given.resume and stored.is_file():
-        return PretrainConfig.load(stored).model_copy(update={"output": given.output})
-    return pick("recipe", recipe or DEFAULT_RECIPE, RECIPES)()
+    return RECIPES
 
 
-def _parse(base: PretrainConfig, arguments: Sequence[str]) -> PretrainOptions:
-    tidy_help(PretrainOptions)
-    fields = {name: getattr(base, name) for name in PretrainConfig.model_fields}
-    return parse(PretrainOptions, "pretrain", arguments, PretrainOptions.model_construct(**fields))
+def _options(base: PretrainConfig) -> type[Config]:
+    """The options of the method of ``base``: the sizes of its model, and nothing that it has no use for."""
+    unused = {"method", *(TEACHING if base.method != "i2p-mae" else ()), *(() if base.bert else ("bert",))}
+    kinds: dict[str, Any] = {"model": type(base.model), "bert": type(base.bert)}
+    fields: dict[str, Any] = {
+        name: (Annotated[(kinds.get(name, field.annotation), None, *field.metadata)], copy(field))
+        for name, field in PretrainOptions.model_fields.items()
+        if name in PretrainConfig.model_fields and name not in unused
+    }
+    return create_model("PretrainOptions", __base__=Start, __doc__=PretrainOptions.__doc__, **fields)
+
+
+COMMAND = ConfiguredCommand("pretrain", PretrainConfig, _options, _recipes, DEFAULT_RECIPE)
 
 
 def _summary(result: "RunResult") -> str:

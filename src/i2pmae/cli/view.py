@@ -43,7 +43,9 @@ class View:
     """Most clouds to draw; spread over the classes where there are labels."""
     select: Annotated[tuple[str, ...], otherwise("any", metavar="NAME [NAME ...]")] = ()
     """Names of clouds to draw, or patterns such as "chairs/*"."""
-    teacher: Annotated[str | None, tyro.conf.DisallowNone, otherwise("that of the checkpoint, or embedded")] = None
+    teacher: Annotated[
+        str | None, tyro.conf.DisallowNone, otherwise("that of the checkpoint, if any; embedded without")
+    ] = None
     """2D model: see `i2pmae teachers`."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
@@ -63,7 +65,9 @@ def run(arguments: Sequence[str]) -> None:
     device = resolve_device(options.device)
     encoder = None if options.checkpoint is None else load(options.checkpoint, device)
     config = _config(options, encoder.record.teacher if encoder is not None else "embedded")
-    teacher = load_teacher(config.teacher, precision=config.teacher_precision, device=device)
+    teacher = None
+    if options.teacher is not None or encoder is None or encoder.record.teacher:
+        teacher = load_teacher(config.teacher, precision=config.teacher_precision, device=device)
     clouds = options.data.open(options.path, POINTS if encoder is None else encoder.points)
     rows = _choose(clouds, options.select, options.count)
     pictures = cloud_pictures(clouds, rows, config, teacher, None if encoder is None else encoder.model)

@@ -1,7 +1,7 @@
 """Typed, validated records that document themselves, and their YAML form."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -68,8 +68,10 @@ class Config(BaseModel):
 
     @classmethod
     def _fields_at(cls, location: tuple[int | str, ...]) -> list[str]:
-        record: Any = cls
+        """Names of the fields at a place of the record, of every kind of record that may stand there."""
+        records: list[Any] = [cls]
         for part in location:
-            field = getattr(record, "model_fields", {}).get(part)
-            record = field.annotation if field is not None else record
-        return list(getattr(record, "model_fields", cls.model_fields))
+            fields = [record.model_fields[part] for record in records if part in record.model_fields]
+            kinds = [kind for field in fields for kind in (field.annotation, *get_args(field.annotation))]
+            records = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)] or records
+        return sorted({name for record in records for name in record.model_fields})

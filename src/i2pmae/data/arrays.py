@@ -4,45 +4,31 @@ Nothing here unpickles: arrays of Python objects are refused. Sets are read in b
 memory can be read.
 """
 
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
 
 import numpy as np
 
-from i2pmae.common.errors import DataError, I2PError
+from i2pmae.common.errors import DataError
+from i2pmae.data.containers import BLOCK_ROWS, PICKLED, Container, Header, opened
+from i2pmae.data.parts import whole_labels
 from i2pmae.data.sampling import RawCloud
 
-__all__ = ["ARRAY_EXTENSIONS", "ArraySet", "describe_arrays", "read_single"]
+__all__ = ["ArraySet", "describe_arrays", "read_single"]
 
-ARRAY_EXTENSIONS = (".npy", ".npz", ".h5", ".hdf5")
 SPLITS = ("train", "val", "test")
 POINT_KEYS = ("points", "data", "x", "clouds")
-LABEL_KEYS = ("labels", "label", "y")
+LABEL_KEYS = ("labels", "label", "y", "category")
 SPLIT_KEYS = ("split", "splits")
-CLASS_KEYS = ("classes", "class_names")
-PICKLED = "Python objects, which are never unpickled"
+CLASS_KEYS = ("classes", "class_names", "category_names")
+PART_KEYS = ("part_labels", "pid", "seg")
+PART_NAME_KEYS = ("part_names", "parts")
 LAYOUT = (
     "Expected clouds of shape (clouds, points, 3): x_train, y_train, x_test, y_test[, classes], or points, "
-    "labels[, split][, classes], or one array."
+    "labels[, split][, classes][, part_labels][, part_names], or one array."
 )
-
-
-class Container(Protocol):
-    """An open array file."""
-
-    def shapes(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype]]:
-        """Shape and dtype of every array, read from the headers alone."""
-
-    def whole(self, name: str) -> np.ndarray:
-        """One array, in memory (for labels and names)."""
-
-    def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:
-        """One array, ``rows`` rows at a time."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +46,12 @@ class ArraySet:
     classes: tuple[str, ...] | None = None
     splits: np.ndarray | None = None
     """``(clouds,)`` strings."""
+    part_arrays: tuple[str, ...] = ()
+    """Names of the arrays ``(clouds, n)`` of part labels, one for each array of clouds; none where there are none."""
+    parts: tuple[str, ...] | None = None
+    """Part names in the order of the part labels."""
+    ids: Sequence[str] | None = None
+    """Clouds have no names of their own."""
 
     def __len__(self) -> int:
         return sum(shape[0] for shape in self.shapes)
@@ -69,13 +61,16 @@ class ArraySet:
         """Whether points have more columns than x, y, z."""
         return any(shape[2] > 3 for shape in self.shapes)
 
-    def blocks(self, rows: int = 256) -> Iterator[tuple[int, np.ndarray]]:
-        """The index of the first cloud of each block, and the block ``(at most rows, n, 3)`` as stored."""
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+        """The index of the first cloud of each block, the block ``(at most rows, n, 3)`` as stored, and its parts."""
         at = 0
-        with _opened(self.path) as container:
-            for name in self.arrays:
-                for block in container.blocks(name, rows):
-                    yield at, block[..., :3]
+        with opened(self.path) as container:
+            for index, name in enumerate(self.arrays):
+                part_blocks: Iterator[np.ndarray | None] = (
+                    container.blocks(self.part_arrays[index], rows) if self.part_arrays else itertools.repeat(None)
+                )
+                for block, parts in zip(container.blocks(name, rows), part_blocks, strict=bool(self.part_arrays)):
+                    yield at, block[..., :3], None if parts is None else whole_labels(parts)
                     at += len(block)
 
 
@@ -84,7 +79,7 @@ def describe_arrays(path: Path) -> ArraySet | None:
 
     :class:`DataError` says what is wrong: no array of clouds, other shapes or dtypes, labels that do not fit.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         shapes = container.shapes()
         names, splits = _cloud_arrays(shapes)
         if len(shapes[names[0]][0]) == 2:
@@ -108,21 +103,50 @@ def describe_arrays(path: Path) -> ArraySet | None:
         if classes is not None and len(set(classes)) < len(classes):
             raise DataError("some class names stand in the list of classes more than once")
         labels, classes = _labels(container, label_keys, sizes, classes)
-    return ArraySet(path, names, sizes, shapes[names[0]][1], labels, classes, split_column)
+        part_arrays = _part_arrays(shapes, names, splits)
+        part_names = _strings(container, shapes, PART_NAME_KEYS) if part_arrays else None
+    parts = None if part_names is None else tuple(part_names.tolist())
+    if parts is not None and len(set(parts)) < len(parts):
+        raise DataError("some part names stand in the list of parts more than once")
+    return ArraySet(path, names, sizes, shapes[names[0]][1], labels, classes, split_column, part_arrays, parts)
 
 
 def read_single(path: Path) -> RawCloud:
     """The one cloud of an array file with an array ``(n, 3 or more)``."""
-    with _opened(path) as container:
+    with opened(path) as container:
         shapes = container.shapes()
         (name, *_), _ = _cloud_arrays(shapes)
         _check_coordinates(name, *shapes[name], dims=2)
         points = container.whole(name)
-    return RawCloud(points[:, :3].astype(np.float64), extras=points.shape[1] > 3)
+        fitting = [key for key in shapes if shapes[key][0] == (len(points),) and shapes[key][1].kind in "fiub"]
+        key = next((key for key in (*PART_KEYS, *LABEL_KEYS) if key in fitting), None)
+        part_labels = None if key is None else whole_labels(container.whole(key))
+    return RawCloud(points[:, :3].astype(np.float64), extras=points.shape[1] > 3, part_labels=part_labels)
+
+
+def _part_arrays(
+    shapes: Mapping[str, Header], names: tuple[str, ...], splits: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """The names of the arrays of part labels that belong to the arrays of clouds ``names``."""
+    for key in PART_KEYS:
+        keys = (key,) if splits is None else tuple(f"{key}_{split}" for split in splits)
+        found = [name for name in keys if name in shapes]
+        if not found:
+            continue
+        if len(found) < len(keys):
+            raise DataError(f"part labels are there for {', '.join(found)} only, not for all of {', '.join(names)}")
+        for name, clouds in zip(keys, names, strict=True):
+            if shapes[name][0] != shapes[clouds][0][:2]:
+                raise DataError(
+                    f"{clouds} has shape {shapes[clouds][0]}, but {name} has shape {shapes[name][0]}; "
+                    f"expected {shapes[clouds][0][:2]}, one part label for each point"
+                )
+        return keys
+    return ()
 
 
 def _cloud_arrays(
-    shapes: Mapping[str, tuple[tuple[int, ...], np.dtype]],
+    shapes: Mapping[str, Header],
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """The names of the arrays of clouds, and the split that each one is, where the names say so."""
     splits = tuple(split for split in SPLITS if f"x_{split}" in shapes)
@@ -157,9 +181,7 @@ def _check_count(what: str, values: np.ndarray | None, total: int) -> None:
         raise DataError(f"there are {total} clouds, but {what} has shape {values.shape}")
 
 
-def _strings(
-    container: Container, shapes: Mapping[str, tuple[tuple[int, ...], np.dtype]], keys: tuple[str, ...]
-) -> np.ndarray | None:
+def _strings(container: Container, shapes: Mapping[str, Header], keys: tuple[str, ...]) -> np.ndarray | None:
     name = next((key for key in keys if key in shapes), None)
     if name is None:
         return None
@@ -203,113 +225,3 @@ def _labels(
         expected = "0 or more" if top is None else f"between 0 and {top - 1}, for {top} classes"
         raise DataError(f"the labels run from {labels.min()} to {labels.max()}; expected {expected}")
     return labels, classes
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Container]:
-    """The file as a container; whatever goes wrong in reading it is a :class:`DataError` with the reason."""
-    kinds: dict[str, Callable[[Path, ExitStack], Container]] = {
-        ".npy": NpyFile,
-        ".npz": NpzFile,
-        ".h5": Hdf5File,
-        ".hdf5": Hdf5File,
-    }
-    try:
-        with ExitStack() as stack:
-            yield kinds[path.suffix.lower()](path, stack)
-    except I2PError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(getattr(error, "strerror", None) or error or type(error).__name__).split("\n")[0]
-        raise DataError(f"the file is damaged or cut short ({reason})") from None
-
-
-class NpyFile:
-    """One array, memory-mapped; it is called ``points``."""
-
-    def __init__(self, path: Path, stack: ExitStack) -> None:
-        del stack
-        with path.open("rb") as source:
-            shape, _, dtype = read_npy_header(source)
-        self.header = (shape, dtype)
-        self.path = path
-
-    def shapes(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype]]:
-        return {"points": self.header}
-
-    def whole(self, name: str) -> np.ndarray:  # noqa: ARG002 (there is only one array)
-        return np.load(self.path, allow_pickle=False)
-
-    def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:  # noqa: ARG002
-        mapped = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        for at in range(0, len(mapped), rows):
-            yield np.asarray(mapped[at : at + rows])
-
-
-class NpzFile:
-    """A zip archive of .npy members, read as streams."""
-
-    def __init__(self, path: Path, stack: ExitStack) -> None:
-        self.archive = stack.enter_context(zipfile.ZipFile(path))
-
-    def shapes(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype]]:
-        found = {}
-        for member in self.archive.namelist():
-            if member.endswith(".npy"):
-                with self.archive.open(member) as source:
-                    shape, _, dtype = read_npy_header(source)
-                found[member.removesuffix(".npy")] = (shape, dtype)
-        return found
-
-    def whole(self, name: str) -> np.ndarray:
-        if self.shapes()[name][1].hasobject:
-            raise DataError(f"array {name!r} holds {PICKLED}")
-        with self.archive.open(f"{name}.npy") as source:
-            return np.lib.format.read_array(source, allow_pickle=False)
-
-    def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:
-        with self.archive.open(f"{name}.npy") as source:
-            shape, column_major, dtype = read_npy_header(source)
-            if column_major:  # Its rows are spread over the whole stream.
-                table = self.whole(name)
-                yield from (table[at : at + rows] for at in range(0, len(table), rows))
-                return
-            row_bytes = dtype.itemsize * int(np.prod(shape[1:]))
-            for at in range(0, shape[0], rows):
-                count = min(rows, shape[0] - at)
-                content = source.read(count * row_bytes)
-                if len(content) < count * row_bytes:
-                    raise EOFError(f"array {name!r} ends early")
-                yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
-
-
-class Hdf5File:
-    """The data sets at the top level of an HDF5 file."""
-
-    def __init__(self, path: Path, stack: ExitStack) -> None:
-        import h5py
-
-        self.file: Any = stack.enter_context(h5py.File(path, "r"))
-
-    def shapes(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype]]:
-        return {name: (item.shape, item.dtype) for name, item in self.file.items() if hasattr(item, "shape")}
-
-    def whole(self, name: str) -> np.ndarray:
-        import h5py
-
-        item = self.file[name]
-        if h5py.check_string_dtype(item.dtype) is not None:
-            return np.asarray(item.asstr()[...], dtype=str)
-        return item[...]
-
-    def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:
-        item = self.file[name]
-        for at in range(0, len(item), rows):
-            yield item[at : at + rows]
-
-
-def read_npy_header(source: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether columns come first, and dtype, from the head of a .npy stream, which then stands at the data."""
-    version = np.lib.format.read_magic(source)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(source)

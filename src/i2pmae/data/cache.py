@@ -1,40 +1,55 @@
-"""Clouds that were read once, on disk: memory-mapped on opening, written by appending, whole or not at all."""
+"""The one form of clouds on disk, for what was read once: memory-mapped on opening, written by appending.
 
-import contextlib
+A folder holds ``points.npy``, ``part_labels.npy`` where points have parts, ``clouds.parquet`` (id, label, split),
+``bad_files.csv`` and ``set.json`` (classes, parts, where it came from, size and checksum of each file), and is put into
+place when it is whole.
+"""
+
 import csv
 import hashlib
 import io
 import json
 import os
-import shutil
 import sys
-import time
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from i2pmae.common.errors import I2PError
 from i2pmae.common.files import write_text
 
-__all__ = ["BAD_FILES", "CacheWriter", "cache_folder", "cache_key", "open_cache", "read_bad_files", "write_bad_files"]
+__all__ = [
+    "BAD_FILES",
+    "CLOUDS",
+    "PARTS",
+    "POINTS",
+    "SUMMARY",
+    "Stored",
+    "cache_folder",
+    "cache_key",
+    "checksums",
+    "damage",
+    "open_cache",
+    "read_bad_files",
+    "read_stored",
+    "write_bad_files",
+]
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: raise it when what is stored changes."""
 POINTS = "points.npy"
+PARTS = "part_labels.npy"
 CLOUDS = "clouds.parquet"
 SUMMARY = "set.json"
 BAD_FILES = "bad_files.csv"
-ABANDONED = 3600
-"""Seconds without a write after which an unfinished build is taken for dead, and removed."""
 
 
 class Stored(NamedTuple):
-    """What a cache folder holds."""
+    """What a folder holds."""
 
     points: np.ndarray
+    part_labels: np.ndarray | None
     columns: dict[str, list[Any]]
     summary: dict[str, Any]
 
@@ -61,21 +76,73 @@ def cache_key(name: str, facts: Iterator[str]) -> str:
 
 
 def open_cache(folder: Path) -> Stored | None:
-    """The clouds stored in ``folder``, their points memory-mapped; None where there are none, or not whole.
+    """The clouds stored in ``folder``, or None where there are none, or not whole: then they are read anew."""
+    return None if damage(folder) else read_stored(folder)
+
+
+def read_stored(folder: Path) -> Stored:
+    """The clouds of a folder without :func:`damage`, points and part labels memory-mapped.
 
     The map is copy-on-write: it costs no memory until written to, and what is written never reaches the file.
     """
     import pyarrow.parquet
 
-    if not (folder / SUMMARY).is_file():
-        return None
+    parts = folder / PARTS
+    return Stored(
+        np.load(folder / POINTS, mmap_mode="c", allow_pickle=False),
+        np.load(parts, mmap_mode="c", allow_pickle=False) if parts.is_file() else None,
+        pyarrow.parquet.read_table(folder / CLOUDS).to_pydict(),
+        json.loads((folder / SUMMARY).read_text(encoding="utf-8")),
+    )
+
+
+def damage(folder: Path, fully: bool = False) -> list[str]:
+    """What is wrong with a stored set, one sentence each: by sizes and headers, or ``fully``, by checksums too."""
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        points = np.load(folder / POINTS, mmap_mode="c", allow_pickle=False)
-        columns = pyarrow.parquet.read_table(folder / CLOUDS).to_pydict()
-    except Exception:  # A damaged cache, however it came about, is as good as none: it is built anew.
-        return None
-    return Stored(points, columns, summary) if len(points) == len(columns["id"]) == summary["clouds"] else None
+        files, clouds, written = summary["files"], summary["clouds"], summary["format"]
+        if written != FORMAT:
+            return [f"{SUMMARY} is of format {written}; this version reads format {FORMAT}"]
+    except OSError as error:
+        return [f"{SUMMARY} cannot be read: {error.strerror or error}"]
+    except (ValueError, TypeError, KeyError):
+        return [f"{SUMMARY} is damaged"]
+    found = [reason for name, facts in files.items() if (reason := _difference(folder / name, facts, fully))]
+    if not found:
+        try:
+            stored = read_stored(folder)
+            counts = {len(stored.points), len(stored.columns["id"]), clouds}
+            if len(counts) > 1 or (stored.part_labels is not None and len(stored.part_labels) != clouds):
+                found.append(f"its files hold different numbers of clouds; {SUMMARY} says {clouds}")
+        except Exception as error:  # A damaged file makes the parsers of libraries fail in every possible way.
+            found.append(f"its files cannot be read: {str(error) or type(error).__name__}")
+    return found
+
+
+def _difference(path: Path, facts: dict[str, Any], fully: bool) -> str | None:
+    try:
+        size = path.stat().st_size
+        if size != facts["bytes"]:
+            return f"{path.name} has {size} bytes; {SUMMARY} says {facts['bytes']}"
+        if fully and _checksum(path) != facts["blake2b"]:
+            return f"{path.name} has another content than {SUMMARY} says (checksum)"
+    except OSError as error:
+        return f"{path.name} cannot be read: {error.strerror or error}"
+    return None
+
+
+def checksums(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Size and checksum of files in ``folder``, as ``set.json`` keeps them."""
+    return {
+        name: {"bytes": (folder / name).stat().st_size, "blake2b": _checksum(folder / name)}
+        for name in names
+        if (folder / name).is_file()
+    }
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
 
 
 def write_bad_files(folder: Path, bad: Sequence[tuple[str, str]]) -> Path:
@@ -90,87 +157,3 @@ def read_bad_files(folder: Path) -> list[tuple[str, str]]:
     """The list that :func:`write_bad_files` wrote."""
     with (folder / BAD_FILES).open(encoding="utf-8", newline="") as source:
         return [(row[0], row[1]) for row in list(csv.reader(source))[1:]]
-
-
-class CacheWriter:
-    """Appends clouds to a hidden folder, which :meth:`publish` renames to ``folder``; nothing is left of a failed one.
-
-    Points are appended, not written through a map, so a full disk is an error and not a crash.
-    """
-
-    def __init__(self, folder: Path, points: int) -> None:
-        self.folder = folder
-        self.shape = (points, 3)
-        self.rows = 0
-        self.part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
-
-    def __enter__(self) -> "CacheWriter":
-        with self._writing():
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self._remove_abandoned()
-            self.part.mkdir()
-            self.file = (self.part / POINTS).open("wb")
-            self.file.write(self._header())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self.file.close()
-        shutil.rmtree(self.part, ignore_errors=True)
-
-    def append(self, points: np.ndarray) -> None:
-        """Add clouds ``(b, n, 3)`` float32."""
-        with self._writing():
-            self.file.write(np.ascontiguousarray(points, dtype="<f4").data)
-        self.rows += len(points)
-
-    def rewind(self, rows: int) -> None:
-        """Forget all but the first ``rows`` clouds."""
-        with self._writing():
-            self.file.flush()
-            self.file.seek(len(self._header()) + rows * self.shape[0] * 12)
-            self.file.truncate()
-        self.rows = rows
-
-    def publish(self, columns: dict[str, Any], summary: dict[str, Any], bad: Sequence[tuple[str, str]]) -> None:
-        """Write what is known about the clouds, and rename the finished folder into place."""
-        import pyarrow
-        import pyarrow.parquet
-
-        with self._writing():
-            self.file.seek(0)
-            self.file.write(self._header())
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
-            pyarrow.parquet.write_table(pyarrow.table(columns), self.part / CLOUDS)
-            write_bad_files(self.part, bad)
-            write_text(self.part / SUMMARY, json.dumps({**summary, "clouds": self.rows}, indent=1))
-            if open_cache(self.folder) is None:
-                shutil.rmtree(self.folder, ignore_errors=True)
-                self.part.replace(self.folder)
-
-    def _header(self) -> bytes:
-        # NumPy pads the header so that the number of rows can grow in place.
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header, {"descr": "<f4", "fortran_order": False, "shape": (self.rows, *self.shape)}
-        )
-        return header.getvalue()
-
-    def _remove_abandoned(self) -> None:
-        for part in self.folder.parent.glob(".*.part"):
-            with contextlib.suppress(OSError):
-                newest = max((item.stat().st_mtime for item in part.iterdir()), default=part.stat().st_mtime)
-                if part.is_dir() and time.time() - newest > ABANDONED:
-                    shutil.rmtree(part, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise I2PError(
-                f"Cannot write the cache {self.folder}: {error.strerror or error}. What was written of it is removed. "
-                "Free some space, or choose another folder with the environment variable I2PMAE_CACHE, then run again."
-            ) from error

@@ -60,8 +60,10 @@ def known_formats() -> str:
     return " ".join(EXTENSIONS)
 
 
-def read_cloud_file(path: Path) -> RawCloud:
+def read_cloud_file(path: Path, part_column: bool = False) -> RawCloud:
     """The points or the mesh that one file holds, as stored; :class:`DataError` gives the reason where it has none.
+
+    With ``part_column``, the last column of a text file holds part labels.
 
     Libraries' warnings and log lines are held back, and whatever they raise becomes a reason that a person can read.
     """
@@ -72,7 +74,7 @@ def read_cloud_file(path: Path) -> RawCloud:
         if path.stat().st_size == 0:
             raise DataError("the file is empty")
         with quiet():
-            return reader(path)
+            return read_text(path, part_column=True) if part_column and reader is read_text else reader(path)
     except I2PError:
         raise
     except MemoryError:

@@ -10,8 +10,19 @@ import numpy as np
 
 from i2pmae.common.errors import DataError, near_names
 from i2pmae.data.files import EXTENSIONS, known_formats
+from i2pmae.data.parts import BESIDE, PartSource, parts_beside
 
-__all__ = ["SourceFile", "find_files", "folder_labels", "spread"]
+__all__ = [
+    "SPLIT_NAMES",
+    "SourceFile",
+    "check_there",
+    "find_files",
+    "folder_labels",
+    "portable",
+    "source_file",
+    "spread",
+    "stratified",
+]
 
 DOCUMENTS = ("readme", "license", "licence", "copying", "notice", "changelog", "citation", "requirements")
 """First words of the names of texts that lie beside data and hold none."""
@@ -36,32 +47,52 @@ class SourceFile:
     path: Path
     size: int
     mtime_ns: int
+    parts: PartSource | None = None
+    """Where the part labels of its points are, where not in a named array or column of the file."""
 
 
-def find_files(path: Path) -> tuple[list[SourceFile], list[tuple[str, str]]]:
+def source_file(path: Path, name: str, parts: PartSource | None = None) -> SourceFile:
+    """A file under the id ``name``; :class:`OSError` where it, or its file of part labels, is not there."""
+    status = path.stat()
+    size, changed = status.st_size, status.st_mtime_ns
+    if parts is not None and parts.path is not None:
+        other = parts.path.stat()
+        size, changed = size + other.st_size, max(changed, other.st_mtime_ns)
+    return SourceFile(portable(name), path, size, changed, parts)
+
+
+def find_files(path: Path, part_files: bool = False) -> tuple[list[SourceFile], list[tuple[str, str]]]:
     """All readable files at or below ``path``, sorted by id, and what could not be looked at, with reasons.
 
     Hidden files, READMEs and unknown formats are passed over. :class:`DataError` where there is no such path, where a
-    single file has an unknown format, or where a folder holds nothing that can be read.
+    single file has an unknown format, or where a folder holds nothing that can be read. With ``part_files``, a file of
+    part labels that belongs to one of points is noted with it.
     """
     try:
         if path.is_file():
             if path.suffix.lower() not in EXTENSIONS:
                 raise DataError(f"{path}: unknown file format {path.suffix!r}. Known: {known_formats()}.")
-            status = path.stat()
-            return [SourceFile(_portable(path.name), path, status.st_size, status.st_mtime_ns)], []
-        if not path.is_dir():
-            siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-            near = f" {near_names(path.name, siblings)}" if 0 < len(siblings) <= 1000 else ""
-            raise DataError(f"There is no file or folder {path}.{near}")
+            return [source_file(path, path.name, parts_beside(path) if part_files else None)], []
+        check_there(path)
         next(path.iterdir(), None)
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
     files, problems, others = _walk(path)
+    if part_files and any(others[suffix] for suffix in BESIDE):
+        files = [source_file(file.path, file.id, parts_beside(file.path)) for file in files]
     if not files and not problems:
         held = ", ".join(f"{count} × {suffix or 'no extension'}" for suffix, count in others.most_common(5))
         raise DataError(f"{path} holds no file in a known format ({held or 'it is empty'}). Known: {known_formats()}.")
     return sorted(files, key=lambda file: file.id), sorted(problems)
+
+
+def check_there(path: Path) -> None:
+    """:class:`DataError` with near names where there is no folder ``path``."""
+    if path.is_dir():
+        return
+    siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = f" {near_names(path.name, siblings)}" if 0 < len(siblings) <= 1000 else ""
+    raise DataError(f"There is no file or folder {path}.{near}")
 
 
 def folder_labels(root: Path, ids: Sequence[str]) -> tuple[list[str], list[str] | None]:
@@ -102,6 +133,40 @@ def spread(available: int, limit: int | None) -> np.ndarray:
     return np.arange(limit) * available // limit
 
 
+def stratified(splits: Sequence[str | None], labels: Sequence[int | str | None], limit: int | None) -> np.ndarray:
+    """At most ``limit`` of the indices of the clouds, ascending: of each split its share, spread over its classes.
+
+    Every split has one at least where ``limit`` allows it.
+    """
+    if limit is None or limit >= len(labels):
+        return np.arange(len(labels))
+    groups = np.unique([str(split) for split in splits], return_inverse=True)[1]
+    classes = np.unique([str(label) for label in labels], return_inverse=True)[1]
+    chosen = []
+    for group, share in enumerate(_shares(np.bincount(groups), limit)):
+        members = np.flatnonzero(groups == group)
+        members = members[np.argsort(classes[members], kind="stable")]
+        chosen.append(members[spread(len(members), int(share))])
+    return np.sort(np.concatenate(chosen))
+
+
+def _shares(counts: np.ndarray, limit: int) -> np.ndarray:
+    """Whole numbers that add up to ``limit``, in proportion to ``counts`` up to rounding."""
+    exact = limit * counts / counts.sum()
+    shares = np.maximum(np.floor(exact).astype(int), int(limit >= len(counts)))
+    while shares.sum() < limit:
+        shares[np.argmax(exact - shares)] += 1
+    while shares.sum() > limit:
+        shares[np.argmax(np.where(shares > 1, shares - exact, -np.inf))] -= 1
+    return shares
+
+
+def portable(name: str) -> str:
+    """A name of a file as text that can be stored."""
+    # Names on disk are bytes; those that are not UTF-8 still need an id that can be stored.
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[str]]:
     files: list[SourceFile] = []
     others: Counter[str] = Counter()
@@ -109,7 +174,7 @@ def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[
 
     def report(error: OSError) -> None:
         place = Path(error.filename or root)
-        problems.append((_portable(os.path.relpath(place, root)), f"cannot be read: {error.strerror or error}"))
+        problems.append((portable(os.path.relpath(place, root)), f"cannot be read: {error.strerror or error}"))
 
     visited = {os.path.realpath(root)}
     for place, folders, names in os.walk(root, followlinks=True, onerror=report):
@@ -126,7 +191,7 @@ def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[
             except OSError as error:
                 report(error)
                 continue
-            relative = _portable(path.relative_to(root).as_posix())
+            relative = portable(path.relative_to(root).as_posix())
             files.append(SourceFile(relative, path, status.st_size, status.st_mtime_ns))
     return files, problems, +others
 
@@ -138,11 +203,6 @@ def _first_visit(folder: Path, visited: set[str]) -> bool:
         return False
     visited.add(real)
     return True
-
-
-def _portable(name: str) -> str:
-    # Names on disk are bytes; those that are not UTF-8 still need an id that can be stored.
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _some(names: list[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.parts import PART_PROPERTIES, whole_labels
 from i2pmae.data.sampling import RawCloud
 
 __all__ = ["read_gltf", "read_obj", "read_off", "read_ply", "read_stl"]
@@ -64,7 +65,10 @@ def read_stl(path: Path) -> RawCloud:
 
 
 def read_ply(path: Path) -> RawCloud:
-    """The triangles of a .ply file, text or binary, or its points where it has no faces."""
+    """The triangles of a .ply file, text or binary, or its points where it has no faces.
+
+    Points have part labels where their property is called ``label``, ``part`` or ``part_label``.
+    """
     content = path.read_bytes()
     head, found, body = content.partition(b"end_header")
     if not head.startswith(b"ply") or not found:
@@ -77,7 +81,10 @@ def read_ply(path: Path) -> RawCloud:
             raise DataError(f"the file is cut short: its header says {sum(counts)} lines, it holds {rows}")
     properties = {line.split()[-1] for line in lines if line.startswith("property ") and "list" not in line}
     cloud = _flattened(content, "ply")
-    return RawCloud(cloud.points, cloud.faces, extras=not properties <= {"x", "y", "z"})
+    named = [name for name in PART_PROPERTIES if name in properties]
+    part_labels = whole_labels(_ply_column(content, named[0])) if named and cloud.faces is None else None
+    known = {"x", "y", "z", *(named[:1] if part_labels is not None else ())}
+    return RawCloud(cloud.points, cloud.faces, extras=not properties <= known, part_labels=part_labels)
 
 
 def read_gltf(path: Path) -> RawCloud:
@@ -86,6 +93,14 @@ def read_gltf(path: Path) -> RawCloud:
         return _flattened(path, None)
     except FileNotFoundError as error:
         raise DataError(f"a file that belongs to it is missing: {error.filename or error}") from None
+
+
+def _ply_column(content: bytes, name: str) -> np.ndarray:
+    """One property of the vertices, as stored."""
+    import trimesh
+
+    parsed = trimesh.exchange.ply.load_ply(io.BytesIO(content), fix_texture=False, skip_materials=True)
+    return np.asarray(parsed["metadata"]["_ply_raw"]["vertex"]["data"][name]).reshape(-1)
 
 
 def _as_utf8(content: bytes) -> bytes:

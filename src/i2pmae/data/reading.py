@@ -11,16 +11,19 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from i2pmae.common.errors import DataError
-from i2pmae.data.arrays import ARRAY_EXTENSIONS, ArraySet, describe_arrays
+from i2pmae.data.arrays import describe_arrays
 from i2pmae.data.clouds import normalise
+from i2pmae.data.containers import ARRAY_EXTENSIONS
 from i2pmae.data.files import read_cloud_file
-from i2pmae.data.listing import SourceFile, spread
+from i2pmae.data.listing import SourceFile
+from i2pmae.data.parts import with_parts
+from i2pmae.data.plan import SetOfClouds
 from i2pmae.data.sampling import draw_points, make_cloud, three_distinct, to_y_up
 from i2pmae.data.text import Prose
 
@@ -40,6 +43,8 @@ class Request:
     up: str
     seed: int
     limit: int | None = None
+    parts: bool = True
+    """Whether part labels are of use."""
 
 
 class Outcome(NamedTuple):
@@ -50,6 +55,8 @@ class Outcome(NamedTuple):
     available: int = 0
     """Points in the file; 0 for a mesh, whose surface gives any number."""
     extras: bool = False
+    parts: np.ndarray | None = None
+    """``(points,)`` part labels."""
     prose: bool = False
     """Whether it is a text beside the data, which counts for no share of bad files."""
 
@@ -59,6 +66,7 @@ class Batch(NamedTuple):
 
     rows: np.ndarray
     points: np.ndarray
+    parts: np.ndarray | None
     available: int
     """Points that each of them has in the file."""
     bad: list[tuple[int, str]]
@@ -120,36 +128,48 @@ def read_one(file: SourceFile, seed: int, request: Request) -> Outcome:
     try:
         if file.path.suffix.lower() in ARRAY_EXTENSIONS and file.size and describe_arrays(file.path) is not None:
             return Outcome()
-        raw = read_cloud_file(file.path)
-        cloud = make_cloud(raw, request.points, request.up, np.random.default_rng(seed))
+        raw = read_cloud_file(file.path, file.parts is not None and file.parts.path is None)
+        if not request.parts or raw.faces is not None:
+            raw = replace(raw, part_labels=None)
+        elif file.parts is not None:
+            raw = with_parts(raw, file.parts)
+        cloud, parts = make_cloud(raw, request.points, request.up, np.random.default_rng(seed))
     except DataError as error:
         return Outcome(reason=str(error), prose=isinstance(error, Prose))
-    return Outcome(cloud, available=0 if raw.faces is not None else len(raw.points), extras=raw.extras)
+    return Outcome(cloud, available=0 if raw.faces is not None else len(raw.points), extras=raw.extras, parts=parts)
 
 
-def read_set(source: ArraySet, name: str, request: Request) -> Iterator[Batch]:
-    """The clouds of an array set, block by block, as :func:`read_one` makes them."""
+def read_set(source: SetOfClouds, name: str, request: Request, rows: np.ndarray) -> Iterator[Batch]:
+    """The clouds ``rows`` (ascending) of a set, block by block, as :func:`read_one` makes them."""
     wanted = np.zeros(len(source), dtype=bool)
-    wanted[spread(len(source), request.limit)] = True
-    for first, block in source.blocks():
-        rows = first + np.flatnonzero(wanted[first : first + len(block)])
-        if len(rows):
-            yield _batch(block[rows - first], rows, name, request)
+    wanted[rows] = True
+    last = rows.max(initial=-1)
+    for first, block, parts in source.blocks():
+        if first > last:
+            return
+        inside = np.flatnonzero(wanted[first : first + len(block)])
+        if len(inside):
+            chosen = parts[inside] if parts is not None and request.parts else None
+            yield _batch(block[inside], chosen, first + inside, name, request)
 
 
-def _batch(block: np.ndarray, rows: np.ndarray, name: str, request: Request) -> Batch:
+def _batch(block: np.ndarray, parts: np.ndarray | None, rows: np.ndarray, name: str, request: Request) -> Batch:
     finite = np.isfinite(block).all((1, 2))
     good, points = rows[finite], block[finite].astype(np.float64)
+    parts = None if parts is None else parts[finite]
     if block.shape[1] != request.points:
         generators = [np.random.default_rng(cloud_seed(request, f"{name}/{row:06d}")) for row in good]
-        drawn = [draw_points(block.shape[1], request.points, generator) for generator in generators]
-        points = np.take_along_axis(points, np.reshape(drawn, (-1, request.points, 1)), axis=1)
+        drawn = np.reshape(
+            [draw_points(block.shape[1], request.points, generator) for generator in generators], (-1, request.points)
+        ).astype(np.int64)
+        points = np.take_along_axis(points, drawn[..., None], axis=1)
+        parts = None if parts is None else np.take_along_axis(parts, drawn, axis=1)
     with np.errstate(all="ignore"):
         clouds = normalise(to_y_up(points, request.up)).astype(np.float32)
     usable = np.isfinite(clouds).all((1, 2)) & three_distinct(clouds)
     bad = [(int(row), "some coordinates are NaN or infinite") for row in rows[~finite]]
     bad += [(int(row), "there are fewer than 3 different points") for row in good[~usable]]
-    return Batch(good[usable], clouds[usable], block.shape[1], sorted(bad))
+    return Batch(good[usable], clouds[usable], None if parts is None else parts[usable], block.shape[1], sorted(bad))
 
 
 def _groups(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:

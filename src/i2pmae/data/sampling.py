@@ -30,6 +30,8 @@ class RawCloud:
     """``(f, 3)`` vertex indices of a mesh; None for a point cloud."""
     extras: bool = False
     """Whether the file has more columns (normals, colours, intensity), which were left aside."""
+    part_labels: np.ndarray | None = None
+    """``(m,)`` int64, the part label of each point as stored, where the file says so; never for a mesh."""
 
 
 def to_y_up(points: np.ndarray, up: str) -> np.ndarray:
@@ -71,8 +73,10 @@ def draw_points(available: int, count: int, generator: np.random.Generator) -> n
     return generator.permutation(np.concatenate([np.arange(available), again]))
 
 
-def make_cloud(raw: RawCloud, count: int, up: str, generator: np.random.Generator) -> np.ndarray:
-    """``(count, 3)`` float32 points of a file's content, y up, in the unit sphere.
+def make_cloud(
+    raw: RawCloud, count: int, up: str, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """``(count, 3)`` float32 points of a file's content, y up, in the unit sphere, and their part labels if known.
 
     A cloud that already has ``count`` points keeps them in their order. :class:`DataError` gives the reason where
     the content has no usable shape: no points, coordinates that are not finite, no surface, all points equal.
@@ -92,13 +96,16 @@ def make_cloud(raw: RawCloud, count: int, up: str, generator: np.random.Generato
         raise DataError("the coordinates are too large for floating-point numbers")
     if extent == 0:
         raise DataError("all points are equal")
+    part_labels = raw.part_labels
     if raw.faces is not None:
         points = sample_surface((raw.points - low) / extent, raw.faces, count, generator)
     elif len(used) != count:
-        points = (used[draw_points(len(used), count, generator)] - low) / extent
+        drawn = draw_points(len(used), count, generator)
+        points = (used[drawn] - low) / extent
+        part_labels = None if part_labels is None else part_labels[drawn]
     else:
         points = (used - low) / extent
     cloud = normalise(to_y_up(points, up)).astype(np.float32)
     if not np.isfinite(cloud).all() or not three_distinct(cloud):
         raise DataError("there are fewer than 3 different points")
-    return cloud
+    return cloud, part_labels

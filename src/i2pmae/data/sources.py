@@ -6,12 +6,19 @@ from typing import Literal
 
 import numpy as np
 
-from i2pmae.common.errors import UsageError
+from i2pmae.common.errors import UsageError, pick
+from i2pmae.data.benchmarks import READERS, plan_benchmark
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.folder import open_clouds
+from i2pmae.data.folder import PARTS, check_request, open_clouds, plan_files
+from i2pmae.data.manifest import is_manifest, plan_manifest
+from i2pmae.data.opening import open_plan
+from i2pmae.data.plan import Plan
+from i2pmae.data.prepared import is_prepared, open_prepared, plan_prepared
+from i2pmae.data.reading import Request
+from i2pmae.data.sampling import UP_AXES
 from i2pmae.data.shapes import make_shapes
 
-__all__ = ["SHAPES", "is_shapes", "open_source"]
+__all__ = ["SHAPES", "is_shapes", "named", "open_source", "plan_source", "request_for"]
 
 SHAPES = "shapes"
 """The name that stands for the built-in shapes."""
@@ -25,12 +32,30 @@ def is_shapes(data: str | Path) -> bool:
     return str(data) == SHAPES
 
 
+def named(data: str | Path) -> tuple[str | None, Path]:
+    """The name of a published data set, where ``data`` is NAME=PATH, and the path.
+
+    A path that is there means itself, whatever it contains. An unknown name is a :class:`UsageError` with near ones.
+    """
+    text, path = str(data), Path(data).expanduser()
+    if path.exists():
+        return None, path
+    if text in READERS:
+        raise UsageError(f"Say where {READERS[text].title} is: {text}=PATH.")
+    name, equals, place = text.partition("=")
+    if not equals or "/" in name or "\\" in name:
+        return None, path
+    pick("data set", name, READERS)
+    return name, Path(place).expanduser()
+
+
 def open_source(
     data: str | Path,
     *,
     points: int = 2048,
-    up: Literal["x", "y", "z"] = "y",
+    up: Literal["x", "y", "z"] | None = None,
     labels: Literal["none", "folder"] = "none",
+    parts: Literal["none", "named", "column"] = "named",
     clouds: int | None = None,
     cache: Path | None = None,
     workers: int | None = None,
@@ -38,17 +63,31 @@ def open_source(
     seed: int = 0,
     shown: bool = True,
 ) -> CloudSet:
-    """The clouds that ``data`` names: ``shapes`` for the built-in ones, else a folder, a file or an array file.
+    """The clouds that ``data`` names.
 
-    Of the built-in shapes, a fifth is the test split, the rest the train split. ``clouds`` limits how many are read, or
-    says how many are made. The other arguments and the errors are those of :func:`i2pmae.data.open_clouds`.
+    ``data`` is ``shapes`` for the built-in ones; ``NAME=PATH`` for a published data set (the names are those of
+    :data:`i2pmae.data.benchmarks.READERS`), which brings its labels and splits; a folder that ``i2pmae data prepare``
+    made; a manifest, a .csv or .parquet file with the columns path, label and split; else a folder, a file or an array
+    file. Of the built-in shapes, a fifth is the test split, the rest the train split. ``up`` is the axis that points up
+    in the files: where nobody says, that of the published set, or y. ``clouds`` limits how many are read, in proportion
+    to splits and spread over classes, or says how many are made. The other arguments and the errors are those of
+    :func:`i2pmae.data.open_clouds`.
     """
-    if not is_shapes(data):
+    if is_shapes(data):
+        return _shapes(points, up, clouds, seed)
+    check_request(points, max_bad_share, clouds, workers)
+    name, path = named(data)
+    if name is None and is_prepared(path):
+        _check_no_turn(up, f"The prepared folder {path} is y up")
+        request = Request(points, "y", seed, clouds, parts != "none")
+        return open_prepared(path, request, cache=cache, workers=workers, shown=shown)
+    if name is None and not is_manifest(path):
         return open_clouds(
-            data,
+            path,
             points=points,
-            up=up,
+            up=up or "y",
             labels=labels,
+            parts=parts,
             cache=cache,
             workers=workers,
             max_bad_share=max_bad_share,
@@ -56,8 +95,39 @@ def open_source(
             seed=seed,
             shown=shown,
         )
-    if up != "y":
-        raise UsageError(f"The built-in shapes are y up: leave --up {up} out.")
+    plan = plan_source(data, parts=parts)
+    request = request_for(plan, points, up, clouds, parts, seed)
+    return open_plan(plan, request, cache=cache, workers=workers, max_bad_share=max_bad_share, shown=shown)
+
+
+def plan_source(
+    data: str | Path,
+    labels: Literal["none", "folder"] = "none",
+    parts: Literal["none", "named", "column"] = "named",
+) -> Plan:
+    """What :func:`open_source` reads, before it is read; not for built-in shapes."""
+    if is_shapes(data):
+        raise UsageError("The built-in shapes are made from a seed: there is nothing to check or to prepare.")
+    pick("parts option", parts, dict.fromkeys(PARTS))
+    name, path = named(data)
+    if name is not None:
+        return plan_benchmark(READERS[name], path)
+    if is_prepared(path):
+        return plan_prepared(path)
+    return plan_manifest(path, parts) if is_manifest(path) else plan_files(path, labels, parts)
+
+
+def request_for(
+    plan: Plan, points: int, up: str | None = None, clouds: int | None = None, parts: str = "named", seed: int = 0
+) -> Request:
+    """What every cloud of a plan should become; ``up`` is that of the plan where nobody says."""
+    if up is not None:
+        pick("up axis", up, UP_AXES)
+    return Request(points, up or plan.up, seed, clouds, parts != "none")
+
+
+def _shapes(points: int, up: str | None, clouds: int | None, seed: int) -> CloudSet:
+    _check_no_turn(up, "The built-in shapes are y up")
     count = SHAPE_COUNT if clouds is None else clouds
     if count < 2:
         raise UsageError(f"Expected at least 2 built-in shapes, one to train and one to test, got {count}.")
@@ -66,6 +136,11 @@ def open_source(
         make_shapes(count - held_out, points, split="train", seed=seed),
         make_shapes(held_out, points, split="test", seed=seed),
     )
+
+
+def _check_no_turn(up: str | None, sentence: str) -> None:
+    if up not in (None, "y"):
+        raise UsageError(f"{sentence}: leave --up {up} out.")
 
 
 def _joined(train: CloudSet, test: CloudSet) -> CloudSet:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.parts import PART_PROPERTIES, whole_labels
 from i2pmae.data.sampling import RawCloud
 
 __all__ = ["Prose", "read_text"]
@@ -18,8 +19,11 @@ class Prose(DataError):
     """A .txt or .csv without a row of numbers: most likely notes or a list beside the data, not a bad cloud."""
 
 
-def read_text(path: Path) -> RawCloud:
+def read_text(path: Path, part_column: bool = False) -> RawCloud:
     """The first three columns of a table of numbers, or those that a header names x, y and z.
+
+    Part labels come from the column that a header names ``label``, ``part`` or ``part_label``, or from the last one
+    where ``part_column`` says so.
 
     Columns stand apart by spaces, tabs, commas or semicolons (then a decimal comma is understood). Comment lines
     (``#``, ``//``, ``%``), a header line and a leading line with the number of points are allowed.
@@ -34,6 +38,9 @@ def read_text(path: Path) -> RawCloud:
         raise error("the file holds no line of at least three numbers")
     start, delimiter, fields = first
     columns = _columns(header, len(fields))
+    labels = _label_column(header, fields, delimiter, part_column)
+    if labels is not None:
+        columns = (*columns, labels)
     table = text[start:]
     if delimiter == ";":
         table = table.replace(",", ".")
@@ -47,7 +54,11 @@ def read_text(path: Path) -> RawCloud:
         raise DataError(f"the file is not a table of numbers: {_short(error)}") from None
     if declared is not None and declared > len(points):
         raise DataError(f"the file is cut short: its first line says {declared} points, it holds {len(points)}")
-    return RawCloud(points, extras=len([name for name in fields if name]) > 3)
+    return RawCloud(
+        points[:, :3],
+        extras=len([name for name in fields if name]) > len(columns),
+        part_labels=None if labels is None else whole_labels(points[:, 3]),
+    )
 
 
 def _find_table(text: str) -> tuple[tuple[int, str | None, list[str]] | None, list[str], int | None]:
@@ -85,6 +96,17 @@ def _is_number(field: str, delimiter: str | None) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _label_column(header: list[str], fields: list[str], delimiter: str | None, last: bool) -> int | None:
+    """The index of the column with part labels, if there is one; a column of words says something else."""
+    if last:
+        if len(fields) < 4:
+            raise DataError("there are three columns only, so none of them holds part labels")
+        return len(fields) - 1
+    names = [name.lower().strip() for name in header]
+    found = [names.index(name) for name in PART_PROPERTIES if names.count(name) == 1]
+    return found[0] if found and len(names) == len(fields) and _is_number(fields[found[0]], delimiter) else None
 
 
 def _columns(header: list[str], width: int) -> tuple[int, ...]:

@@ -1,7 +1,17 @@
-"""What frozen features are worth, and tables of them."""
+"""What an encoder is worth: probes of frozen features, metrics, records of results, and tables of features."""
 
 from i2pmae.evaluation.embed import embed_to_file
 from i2pmae.evaluation.features import embed_set
-from i2pmae.evaluation.probe import LinearProbeResult, linear_probe, probe_encoder
+from i2pmae.evaluation.probe import knn_probe, linear_probe, logistic_probe, probe_encoder
+from i2pmae.evaluation.records import Result, Score
 
-__all__ = ["LinearProbeResult", "embed_set", "embed_to_file", "linear_probe", "probe_encoder"]
+__all__ = [
+    "Result",
+    "Score",
+    "embed_set",
+    "embed_to_file",
+    "knn_probe",
+    "linear_probe",
+    "logistic_probe",
+    "probe_encoder",
+]

@@ -13,8 +13,9 @@ from i2pmae.common.errors import UsageError
 from i2pmae.common.files import replacing
 from i2pmae.common.progress import track
 from i2pmae.data.clouds import CloudSet
-from i2pmae.evaluation.features import batches
+from i2pmae.evaluation.features import batches, check_embeddings
 from i2pmae.hub.encoder import Encoder
+from i2pmae.typing import Float
 
 __all__ = ["check_output", "embed_to_file"]
 
@@ -29,6 +30,7 @@ def embed_to_file(
     *,
     point_features: bool = False,
     batch_size: int = 64,
+    embeddings: Float[np.ndarray, "clouds c"] | None = None,
     shown: bool = True,
 ) -> Path:
     """Write one row per cloud and return the path: ``id``, ``embedding`` (float32), ``label`` and ``split`` if known.
@@ -36,16 +38,19 @@ def embed_to_file(
     The label is the class name where there are names, else the class index. With ``point_features``, each row also
     holds ``points`` (n, 3), the points as the encoder saw them, and ``point_features`` (n, d), one vector for each. The
     suffix decides the format: ``.parquet``, written a batch at a time, or ``.npz``, with an array per column. The file
-    is written whole or not at all; :class:`UsageError` for another suffix.
+    is written whole or not at all; :class:`UsageError` for another suffix. ``embeddings`` are written where they are
+    given, else made.
     """
     output = Path(output)
     write = WRITERS[check_output(output)]
     if len(clouds) == 0:
         raise UsageError(f"{clouds.name} holds no clouds: there is nothing to embed.")
+    if embeddings is not None:
+        check_embeddings(embeddings, clouds)
 
     parts = track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown)
     with replacing(output) as path:
-        write(path, (_columns(encoder, clouds, part, point_features) for part in parts), len(clouds))
+        write(path, (_columns(encoder, clouds, part, point_features, embeddings) for part in parts), len(clouds))
     return output
 
 
@@ -57,12 +62,12 @@ def check_output(output: Path | str) -> str:
     return suffix
 
 
-def _columns(encoder: Encoder, clouds: CloudSet, part: slice, point_features: bool) -> Columns:
+def _columns(
+    encoder: Encoder, clouds: CloudSet, part: slice, point_features: bool, known: np.ndarray | None
+) -> Columns:
     points = np.asarray(clouds.points[part], dtype=np.float32)
-    columns: Columns = {
-        "id": np.array(clouds.ids[part], dtype=str),
-        "embedding": encoder.embed(points, batch_size=len(points), max_points=None),
-    }
+    vectors = encoder.embed(points, batch_size=len(points), max_points=None) if known is None else known[part]
+    columns: Columns = {"id": np.array(clouds.ids[part], dtype=str), "embedding": vectors}
     if clouds.labels is not None:
         labels = clouds.labels[part].astype(np.int64)
         columns["label"] = labels if clouds.classes is None else np.array(clouds.classes, dtype=str)[labels]

@@ -8,7 +8,7 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.hub.encoder import Encoder
 from i2pmae.typing import Float
 
-__all__ = ["batches", "embed_set"]
+__all__ = ["batches", "check_embeddings", "embed_set"]
 
 
 def batches(clouds: CloudSet, size: int) -> list[slice]:
@@ -29,3 +29,11 @@ def embed_set(
     for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown):
         out[rows] = encoder.embed(clouds.points[rows], batch_size=batch_size, max_points=None)
     return out
+
+
+def check_embeddings(embeddings: np.ndarray, clouds: CloudSet) -> None:
+    """:class:`UsageError` where embeddings are not one vector per cloud of the set."""
+    if embeddings.ndim != 2 or len(embeddings) != len(clouds):
+        raise UsageError(
+            f"Expected one embedding for each of the {len(clouds)} clouds of {clouds.name}, got {embeddings.shape}."
+        )

@@ -1,76 +1,52 @@
-"""The linear probe: how well a linear classifier tells classes apart by frozen features (I2P-MAE §4.1, linear SVM)."""
+"""Probes: how well simple classifiers tell classes apart by frozen features (I2P-MAE §4.1: linear SVM)."""
 
-import warnings
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
-import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedKFold, train_test_split
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from pydantic import JsonValue
+from sklearn.model_selection import train_test_split
 
-from i2pmae.common.config import Config
-from i2pmae.common.errors import DataError, UsageError
-from i2pmae.common.files import write_text
-from i2pmae.common.progress import track
+from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.common.seeds import derive
 from i2pmae.data.clouds import CloudSet
-from i2pmae.evaluation.features import embed_set
+from i2pmae.evaluation.classifiers import CLASSIFIERS, Chosen, Classifier, choose
+from i2pmae.evaluation.features import check_embeddings, embed_set
+from i2pmae.evaluation.records import Result, describe_run
+from i2pmae.evaluation.scores import score_classes
 from i2pmae.hub.encoder import Encoder
 from i2pmae.typing import Float, Int
 
-__all__ = ["LinearProbeResult", "linear_probe", "probe_encoder", "train_and_test"]
+__all__ = [
+    "ProbeOptions",
+    "knn_probe",
+    "linear_probe",
+    "logistic_probe",
+    "probe_encoder",
+    "probe_features",
+    "split_rows",
+    "train_and_test",
+]
 
-GRID = tuple(float(f"{value:.3g}") for value in np.logspace(-4, 0, 9))
-"""Values of C that are tried, in steps of √10."""
-PATIENCE, WORSE = 2, 0.005
-"""After so many values of C in a row that are worse than the best by so much, larger ones, the slowest, are left."""
-TOLERANCE, MOST_ITERATIONS = 1e-2, 1000
-"""Of the SVM's dual solver; benchmarks/probe.py shows what other tolerances cost and change."""
 TEST_SHARE = 0.25
 
 
-class LinearProbeResult(Config):
-    """The score of a linear probe, with everything needed to say what it means."""
+class ProbeOptions(TypedDict, total=False):
+    """What every probe of features takes besides them."""
 
-    accuracy: float
-    """Share of test clouds whose class is predicted."""
-    C: float
-    """Weight of the errors in the SVM, chosen on the training clouds alone."""
-    selected_on: str
-    """How C was chosen."""
-    folds: int
-    """Folds of the cross-validation."""
-    cross_validation: dict[str, float]
-    """Mean accuracy over the folds for every C that was tried."""
-    train_clouds: int
-    test_clouds: int
-    classes: tuple[str, ...]
-    """Names of the classes."""
-    chance: float
-    """Test accuracy of always naming the most frequent training class."""
-    class_accuracy: dict[str, float]
-    """Accuracy per class, for the classes in the test set."""
-    features: int
-    """Channels per cloud."""
-    points: int | None = None
-    """Points per cloud that the encoder saw."""
-    data: str = ""
-    """What the clouds are."""
-    encoder: str = ""
-    """Where the encoder came from."""
-    protocol: str
-    """All of it in words."""
     seed: int
-    """Decides the folds, and the split where the data has none."""
-
-    def save(self, path: Path | str) -> None:
-        """Write the record as JSON, whole or not at all."""
-        write_text(Path(path), self.model_dump_json(indent=2) + "\n")
+    """Decides the folds; 0 where absent."""
+    folds: int
+    """Folds of the cross-validation; 5 where absent, fewer where a class has fewer clouds."""
+    values: Sequence[float] | None
+    """Values of C or k to choose from; those of the classifier where absent. A single one is taken as it is."""
+    classes: Sequence[str] | None
+    """Class names in the order of the indices; the indices where absent."""
+    split_note: str
+    """A sentence about the split, for the protocol."""
+    shown: bool
+    """Whether progress is shown; not where absent."""
 
 
 def linear_probe(
@@ -78,14 +54,8 @@ def linear_probe(
     y_train: Int[np.ndarray, "n"],
     test_features: Float[np.ndarray, "m d"],
     y_test: Int[np.ndarray, "m"],
-    *,
-    seed: int = 0,
-    folds: int = 5,
-    Cs: Sequence[float] = GRID,
-    classes: Sequence[str] | None = None,
-    split_note: str = "",
-    shown: bool = False,
-) -> LinearProbeResult:
+    **options: Unpack[ProbeOptions],
+) -> Result:
     """Accuracy of a linear SVM (squared hinge, one class against the rest) on standardised features, with its protocol.
 
     C is chosen by stratified cross-validation on the training clouds; mean and deviation are those of the training
@@ -94,68 +64,134 @@ def linear_probe(
     :class:`DataError` where there are fewer than two classes or two clouds in every class; :class:`UsageError` for
     arrays that don't fit together.
     """
+    return probe_features("svm", train_features, y_train, test_features, y_test, **options)
+
+
+def knn_probe(
+    train_features: Float[np.ndarray, "n d"],
+    y_train: Int[np.ndarray, "n"],
+    test_features: Float[np.ndarray, "m d"],
+    y_test: Int[np.ndarray, "m"],
+    **options: Unpack[ProbeOptions],
+) -> Result:
+    """Accuracy of the majority of the k nearest training clouds by cosine similarity; else as :func:`linear_probe`."""
+    return probe_features("knn", train_features, y_train, test_features, y_test, **options)
+
+
+def logistic_probe(
+    train_features: Float[np.ndarray, "n d"],
+    y_train: Int[np.ndarray, "n"],
+    test_features: Float[np.ndarray, "m d"],
+    y_test: Int[np.ndarray, "m"],
+    **options: Unpack[ProbeOptions],
+) -> Result:
+    """Accuracy of multinomial logistic regression on standardised features; else as :func:`linear_probe`."""
+    return probe_features("logistic", train_features, y_train, test_features, y_test, **options)
+
+
+def probe_features(
+    classifier: str,
+    train_features: Float[np.ndarray, "n d"],
+    y_train: Int[np.ndarray, "n"],
+    test_features: Float[np.ndarray, "m d"],
+    y_test: Int[np.ndarray, "m"],
+    *,
+    seed: int = 0,
+    folds: int = 5,
+    values: Sequence[float] | None = None,
+    classes: Sequence[str] | None = None,
+    split_note: str = "",
+    shown: bool = False,
+) -> Result:
+    """The score of one of ``CLASSIFIERS``, with its protocol; errors are those of :func:`linear_probe`."""
+    kind = pick("classifier", classifier, CLASSIFIERS)
     _check(train_features, y_train, test_features, y_test)
     names = _class_names(classes, y_train, y_test)
     present = np.unique(y_train)
     if len(present) < 2:
-        raise DataError(f"A linear probe needs at least 2 classes in the training set, got {len(present)}.")
+        raise DataError(f"A probe needs at least 2 classes in the training set, got {len(present)}.")
     labels = np.searchsorted(present, y_train)
-    folds = _usable_folds(folds, labels, [names[i] for i in present])
-    grid = sorted(Cs)
-    scores = _cross_validate(train_features, labels, grid, folds, seed, shown)
-    best = max(scores, key=lambda C: (scores[C], -C))
-    predicted = present[_fit(best, train_features, labels).predict(test_features)]
-    right = predicted == y_test
+    named = [names[i] for i in present]
+    chosen = choose(kind, train_features, labels, values=values, folds=folds, names=named, seed=seed, shown=shown)
+    fitted = kind.fit(chosen.value, train_features, labels)
+    predicted = present[fitted.predict(test_features)]
     frequent = present[np.bincount(labels).argmax()]
-    return LinearProbeResult(
-        accuracy=float(right.mean()),
-        C=best,
-        selected_on=f"train, {folds}-fold",
-        folds=folds,
-        cross_validation={f"{C:g}": round(score, 6) for C, score in scores.items()},
+    how = _how(kind, chosen, len(y_train))
+    return Result(
+        task=kind.task,
+        primary="accuracy",
+        **score_classes(y_test, predicted, names),
+        protocol=f"{kind.name}; {how}; one score on the {len(y_test)} test clouds. {split_note}".strip(),
+        seeds=(seed,),
         train_clouds=len(y_train),
         test_clouds=len(y_test),
         classes=names,
         chance=float((y_test == frequent).mean()),
-        class_accuracy={names[i]: float(right[y_test == i].mean()) for i in np.unique(y_test)},
-        features=train_features.shape[1],
-        protocol=(
-            "Linear SVM (squared hinge, one class against the rest) on frozen features, standardised with the training "
-            f"clouds' mean and deviation; C chosen from {grid[0]:g} to {grid[-1]:g} by stratified {folds}-fold "
-            f"cross-validation on the {len(y_train)} training clouds alone; one score on the {len(y_test)} test clouds."
-            + (f" {split_note}" if split_note else "")
-        ),
-        seed=seed,
+        selected=_selected(kind, chosen) | {"features": train_features.shape[1]},
     )
+
+
+def _how(kind: Classifier, chosen: Chosen, clouds: int) -> str:
+    """How the parameter was chosen, in words."""
+    if not chosen.folds:
+        return f"{kind.parameter} = {chosen.value:g}"
+    tried = sorted(chosen.scores)
+    return (
+        f"{kind.parameter} chosen from {tried[0]:g} to {tried[-1]:g} by stratified {chosen.folds}-fold "
+        f"cross-validation on the {clouds} training clouds alone"
+    )
+
+
+def _selected(kind: Classifier, chosen: Chosen) -> dict[str, JsonValue]:
+    """What was chosen and by what, for the record."""
+    value = int(chosen.value) if kind.counts_neighbours else chosen.value
+    if not chosen.folds:
+        return {kind.parameter: value, "on": "nothing, it was given"}
+    table: JsonValue = {f"{tried:g}": round(score, 6) for tried, score in chosen.scores.items()}
+    on = f"train, {chosen.folds}-fold"
+    return {kind.parameter: value, "on": on, "folds": chosen.folds, "cross_validation": table}
 
 
 def probe_encoder(
     encoder: Encoder,
     clouds: CloudSet,
     *,
+    classifier: str = "svm",
     seed: int = 0,
     folds: int = 5,
     batch_size: int = 64,
+    embeddings: Float[np.ndarray, "clouds c"] | None = None,
     shown: bool = True,
-) -> LinearProbeResult:
-    """The linear probe of an encoder on labelled clouds: on their own train and test splits where they have them,
-    else on a stratified quarter held out by the seed, which the protocol then says.
+) -> Result:
+    """The probe of an encoder on labelled clouds by one of ``CLASSIFIERS``: on their own train and test splits where
+    they have them, else on a stratified quarter held out by the seed, which the protocol then says.
+
+    ``embeddings`` of the clouds are taken where they are given, else made.
     """
-    train, test, note = train_and_test(clouds, seed)
-    assert train.labels is not None and test.labels is not None
-    features = [embed_set(encoder, part, batch_size=batch_size, shown=shown) for part in (train, test)]
-    result = linear_probe(
-        features[0],
-        train.labels,
-        features[1],
-        test.labels,
+    started = time.monotonic()
+    pick("classifier", classifier, CLASSIFIERS)
+    rows, note = split_rows(clouds, seed)
+    assert clouds.labels is not None
+    if embeddings is None:
+        parts = [embed_set(encoder, clouds.subset(part), batch_size=batch_size, shown=shown) for part in rows]
+    else:
+        check_embeddings(embeddings, clouds)
+        parts = [embeddings[part] for part in rows]
+    result = probe_features(
+        classifier,
+        parts[0],
+        clouds.labels[rows[0]],
+        parts[1],
+        clouds.labels[rows[1]],
         seed=seed,
         folds=folds,
         classes=clouds.classes,
         split_note=note,
         shown=shown,
     )
-    return result.model_copy(update={"points": clouds.points.shape[1], "data": clouds.name})
+    update = {"points": clouds.points.shape[1], "data": clouds.name, "method": encoder.record.method}
+    update |= {"seconds": round(time.monotonic() - started, 2)} | describe_run(encoder.device)
+    return result.model_copy(update=update)
 
 
 def train_and_test(clouds: CloudSet, seed: int) -> tuple[CloudSet, CloudSet, str]:
@@ -163,18 +199,24 @@ def train_and_test(clouds: CloudSet, seed: int) -> tuple[CloudSet, CloudSet, str
 
     :class:`DataError` where there are no labels, or too few clouds of a class to hold any out.
     """
+    (train, test), note = split_rows(clouds, seed)
+    return clouds.subset(train), clouds.subset(test), note
+
+
+def split_rows(clouds: CloudSet, seed: int) -> tuple[tuple[np.ndarray, np.ndarray], str]:
+    """The rows to train and to test on, in ascending order, and the sentence of :func:`train_and_test`."""
     if clouds.labels is None:
         raise DataError(
-            f"{clouds.name} has no labels, and a linear probe needs them: use --labels folder where sub-folders are "
+            f"{clouds.name} has no labels, and a probe needs them: use --labels folder where sub-folders are "
             "classes, or an .npz file with labels."
         )
     if clouds.labels.min(initial=0) < 0:
         raise DataError(f"{clouds.name} has clouds with negative labels: give every cloud a class index from 0.")
     splits = set() if clouds.splits is None else set(clouds.splits.tolist())
     if {"train", "test"} <= splits:
-        return clouds.split("train"), clouds.split("test"), ""
+        return _own_split(clouds, "train", "test"), ""
     if {"train", "val"} <= splits:
-        return clouds.split("train"), clouds.split("val"), "The data has no test split: its validation split is used."
+        return _own_split(clouds, "train", "val"), "The data has no test split: its validation split is used."
     counts = np.bincount(clouds.labels)
     rare = np.flatnonzero(counts == 1)
     if len(rare):
@@ -197,50 +239,11 @@ def train_and_test(clouds: CloudSet, seed: int) -> tuple[CloudSet, CloudSet, str
         f"The data has no train and test split: {len(test)} of its {len(clouds)} clouds, stratified by class, were "
         f"held out for testing by seed {seed}."
     )
-    return clouds.subset(np.sort(train)), clouds.subset(np.sort(test)), note
+    return (np.sort(train), np.sort(test)), note
 
 
-def _cross_validate(
-    features: np.ndarray, labels: np.ndarray, grid: Sequence[float], folds: int, seed: int, shown: bool
-) -> dict[float, float]:
-    """Mean accuracy for each C in ascending order, until larger ones have stopped helping."""
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
-    splits = list(splitter.split(features, labels))
-    scores: dict[float, float] = {}
-
-    def hits(fold: int, C: float) -> int:
-        train, held = splits[fold]
-        machine = _fit(C, features[train], labels[train])
-        return int((machine.predict(features[held]) == labels[held]).sum())
-
-    # The solver runs without Python's lock, so threads are enough to use all cores.
-    with ThreadPoolExecutor(min(folds, torch.get_num_threads())) as pool:
-        for C in track(grid, "Choosing C", shown=shown):
-            scores[C] = sum(pool.map(hits, range(folds), [C] * folds)) / len(labels)
-            if max(list(scores.values())[-PATIENCE:]) < max(scores.values()) - WORSE:
-                break
-    return scores
-
-
-def _fit(C: float, features: np.ndarray, labels: np.ndarray) -> Pipeline:
-    """A linear SVM on features standardised by their own mean and deviation."""
-    machine = LinearSVC(C=C, dual=True, tol=TOLERANCE, max_iter=MOST_ITERATIONS, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # at large C, which cross-validation then does not choose
-        return make_pipeline(StandardScaler(), machine).fit(features.astype(np.float64), labels)
-
-
-def _usable_folds(folds: int, labels: np.ndarray, names: Sequence[str]) -> int:
-    """As many folds as asked for, or fewer where a class has fewer clouds."""
-    if folds < 2:
-        raise UsageError(f"Cross-validation needs at least 2 folds, got {folds}.")
-    counts = np.bincount(labels)
-    if counts.min() < 2:
-        raise DataError(
-            "Choosing C by cross-validation needs at least 2 training clouds in every class, but "
-            f"{names[int(counts.argmin())]!r} has 1. Add clouds, or leave the class out."
-        )
-    return int(min(folds, counts.min()))
+def _own_split(clouds: CloudSet, train: str, test: str) -> tuple[np.ndarray, np.ndarray]:
+    return np.flatnonzero(clouds.splits == train), np.flatnonzero(clouds.splits == test)
 
 
 def _class_names(classes: Sequence[str] | None, *labels: np.ndarray) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ def part_head_names(hidden: int) -> dict[str, str]:
     norms = {rf"^bns{layer + 1}\.": rf"head.norms.{layer}." for layer in range(hidden)}
     return {
         r"^label_conv\.": r"category.",
-        r"^propagations\.(\d+)\.mlp_convs\.": r"propagations.\1.layers.",
-        r"^propagations\.(\d+)\.mlp_bns\.": r"propagations.\1.norms.",
+        r"^propagations?[._](\d+)\.mlp_convs\.": r"propagations.\1.layers.",
+        r"^propagations?[._](\d+)\.mlp_bns\.": r"propagations.\1.norms.",
         **head,
         **norms,
         rf"^convs{hidden + 1}\.": r"out.",
@@ -65,6 +65,7 @@ HIERARCHICAL_NAMES: Mapping[str, str] = {
 """Patterns for I2P-MAE and Point-M2AE: pre-training, classification, part segmentation."""
 
 PLAIN_NAMES: Mapping[str, str] = {
+    r"^(?:MAE_encoder|transformer_q)\.": r"",
     **{rf"^encoder\.{theirs}": rf"encoder.embedding.{ours}" for theirs, ours in EMBEDDING_NAMES.items()},
     r"^reduce_dim\.": r"encoder.reduce.",
     r"^pos_embed\.": r"encoder.position.",
@@ -72,10 +73,16 @@ PLAIN_NAMES: Mapping[str, str] = {
     r"^norm\.": r"encoder.norm.",
     r"^cls_token$": r"encoder.cls_token",
     r"^cls_pos$": r"encoder.cls_position",
+    r"^MAE_decoder\.blocks\.": r"decoder.",
+    r"^MAE_decoder\.norm\.": r"decoder_norm.",
+    r"^decoder_pos_embed\.": r"decoder_position.",
+    r"^increase_dim\.0\.": r"coordinate_head.",
+    r"^lm_head\.": r"token_head.",
+    r"^cls_head\.": r"class_head.",
     **COMMON_NAMES,
     **part_head_names(2),
 }
-"""Patterns for Point-MAE and Point-BERT, without the prefixes of their encoders."""
+"""Patterns for Point-MAE and Point-BERT: pre-training, classification, part segmentation."""
 
 
 def rename(
@@ -90,6 +97,11 @@ def rename(
         for pattern, ours in names.items():
             name = re.sub(pattern, ours, name)
         target = like.get(name)
-        fits = target is not None and target.numel() == tensor.numel()
+        fits = target is not None and _sizes(target) == _sizes(tensor)
         renamed[name] = tensor.reshape(target.shape) if fits and target is not None else tensor
     return renamed
+
+
+def _sizes(tensor: Tensor) -> list[int]:
+    """The shape without axes of length 1, such as those of the kernel of a 1×1 convolution."""
+    return [size for size in tensor.shape if size != 1]

@@ -8,62 +8,36 @@ it.
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import torch
 import yaml
-from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from i2pmae.common.config import Config
 from i2pmae.common.errors import CheckpointError, UsageError, near_names
 from i2pmae.common.files import replacing
-from i2pmae.models.config import I2PMAEConfig
-from i2pmae.models.i2p_mae import I2PMAE
+from i2pmae.hub.record import ModelRecord
+from i2pmae.models.base import PointModel
+from i2pmae.models.methods import METHODS
 
-__all__ = ["METHOD", "RECORD_FILE", "WEIGHTS_FILE", "ModelRecord", "load_model", "save_weights"]
+__all__ = ["RECORD_FILE", "WEIGHTS_FILE", "load_model", "save_weights"]
 
-METHOD: Literal["i2p-mae"] = "i2p-mae"
 WEIGHTS_FILE = "model.safetensors"
 RECORD_FILE = "model.yaml"
 
 
-class ModelRecord(Config):
-    """What stands beside the weights: enough to rebuild the model and to prepare clouds as it was trained."""
-
-    method: Literal["i2p-mae"] = METHOD
-    """Which method the weights belong to."""
-    format: Literal[1] = 1
-    """Version of this record."""
-    i2pmae_version: str = Field(default_factory=lambda: version("i2pmae"))
-    """Version of the package that wrote the weights."""
-    semantic_dim: int = Field(ge=0)
-    """Channels of the 2D features that a token predicts per neighbour: views times the teacher's channels;
-    0 for a model without semantic head."""
-    points: int = Field(ge=1)
-    """Points per cloud in training."""
-    up: Literal["y"] = "y"
-    """The axis that points up in the clouds the encoder was trained on."""
-    teacher: str = ""
-    """Name of the 2D teacher."""
-    notes: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
-    """Whatever else the writer wants to be known: recipe, epochs, data."""
-    model: I2PMAEConfig
-    """Sizes of the model."""
-
-
-def save_weights(folder: Path | str, model: I2PMAE, record: ModelRecord) -> None:
+def save_weights(folder: Path | str, model: PointModel, record: ModelRecord) -> None:
     """Write the model's weights and its record into ``folder``, each file whole or not at all.
 
     :class:`UsageError` where the record describes another model; :class:`I2PError` where the disk is full or read-only.
     """
-    if record.model != model.config:
+    described = getattr(model, "config", None)
+    if type(record.model) is not type(described) or record.model != described:
         raise UsageError("The record's model configuration differs from the configuration of the model to be saved.")
     folder = Path(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    header = {"format": "pt", "method": METHOD, "sha256": _checksum(tensors)}
+    header = {"format": "pt", "method": record.method, "sha256": _checksum(tensors)}
     with replacing(folder / WEIGHTS_FILE) as part:
         try:
             save_file(tensors, part, metadata=header)
@@ -72,16 +46,16 @@ def save_weights(folder: Path | str, model: I2PMAE, record: ModelRecord) -> None
     record.save(folder / RECORD_FILE)
 
 
-def load_model(path: Path | str) -> tuple[I2PMAE, ModelRecord]:
+def load_model(path: Path | str) -> tuple[PointModel, ModelRecord]:
     """The model (evaluation mode, on the CPU) and the record in a run folder or weights folder.
 
-    :class:`CheckpointError` says what is wrong: no such folder, no weights (yet), another method's weights, a damaged
-    file, or tensors that do not fit the model, each by name.
+    :class:`CheckpointError` says what is wrong: no such folder, no weights (yet), an unknown method's weights, a
+    damaged file, or tensors that do not fit the model, each by name.
     """
     folder = _find_folder(Path(path))
     record = _read_record(folder)
     tensors = _read_tensors(folder / WEIGHTS_FILE)
-    model = I2PMAE(record.model, record.semantic_dim)
+    model = record.build()
     _check_fit(folder, tensors, model.state_dict())
     model.load_state_dict(tensors)
     return model.eval(), record
@@ -112,8 +86,8 @@ def _why_missing(folder: Path, missing: list[str]) -> str:
     if (folder / "config.yaml").is_file() and WEIGHTS_FILE in missing:
         if (folder / "checkpoints" / "last.ckpt").is_file():
             return (
-                f"The run in {folder} has no weights yet: it is not finished. Continue it with "
-                f"`i2pmae pretrain --resume --output {folder}`."
+                f"The run in {folder} has no weights yet: it is not finished. Continue it with the command that "
+                f"started it (`i2pmae pretrain`, say) and --resume --output {folder}."
             )
         return f"The run in {folder} has no weights yet: it stopped before its first checkpoint. Start it again."
     if (folder / "config.json").is_file():
@@ -133,10 +107,11 @@ def _read_record(folder: Path) -> ModelRecord:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CheckpointError(f"{path} cannot be read, it is damaged: {error}") from None
     if not isinstance(values, dict) or "method" not in values:
-        raise CheckpointError(f"{path} does not describe a model: expected a field 'method' with the value {METHOD!r}.")
-    if values["method"] != METHOD:
+        raise CheckpointError(f"{path} does not describe a model: expected a field 'method' ({', '.join(METHODS)}).")
+    if values["method"] not in METHODS:
         raise CheckpointError(
-            f"{folder} holds weights of {values['method']!r}, not of {METHOD!r}: they cannot be used here."
+            f"{folder} holds weights of the method {values['method']!r}, which this version of i2pmae "
+            f"({version('i2pmae')}) does not know. {near_names(str(values['method']), METHODS)}"
         )
     if values.get("format") != 1:
         raise CheckpointError(

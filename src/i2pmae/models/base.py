@@ -13,7 +13,7 @@ from i2pmae.models.tokens import Pooling, pool, pooled_width
 from i2pmae.ops import three_nn_interpolate
 from i2pmae.typing import Float, Tensor
 
-__all__ = ["AnyEncoder", "PointModel", "build_encoder", "initialise"]
+__all__ = ["AnyEncoder", "EncoderModel", "PointModel", "build_encoder", "initialise"]
 
 AnyEncoder = HierarchicalEncoder | PlainEncoder
 
@@ -66,6 +66,16 @@ class PointModel(nn.Module):
             for part in (points if at is None else at).split(chunk, dim=1)
         ]
         return torch.cat(parts, dim=1)
+
+
+class EncoderModel(PointModel):
+    """An encoder alone, without what it was trained with."""
+
+    def __init__(self, config: I2PMAEConfig | PlainConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config)
+        self.apply(initialise)
 
 
 def initialise(module: nn.Module) -> None:

@@ -65,6 +65,11 @@ class I2PMAEConfig(Config):
                 raise ValueError(f"width {width} is not a multiple of the {self.heads} heads")
         return self
 
+    @property
+    def min_points(self) -> int:
+        """Fewest points of a cloud that the encoder takes."""
+        return max(self.group_counts[0], self.group_sizes[0])
+
 
 class PlainConfig(Config):
     """Sizes of the encoder of one level (Point-BERT §3; Point-MAE §3). The defaults are the papers'."""
@@ -76,7 +81,8 @@ class PlainConfig(Config):
     embed_widths: tuple[int, int, int] = (128, 256, 512)
     """Widths of the mini-PointNet that turns the points of a group into a token."""
     token_width: int | None = Field(None, ge=1)
-    """Channels of a token before a linear layer brings it to ``width`` (Point-BERT: 256); no such layer where absent."""
+    """Channels of a token before a linear layer brings it to ``width`` (Point-BERT: 256); without such a layer where
+    absent."""
     width: int = Field(384, ge=1)
     """Channels of the transformer."""
     depth: int = Field(12, ge=1)
@@ -95,3 +101,8 @@ class PlainConfig(Config):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of the {self.heads} heads")
         return self
+
+    @property
+    def min_points(self) -> int:
+        """Fewest points of a cloud that the encoder takes."""
+        return max(self.group_count, self.group_size)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from i2pmae.models.config import I2PMAEConfig
-from i2pmae.models.layers import Block, MiniPointNet, TokenPropagation, position_embedding, radius_mask
+from i2pmae.models.layers import Block, MiniPointNet, TokenPropagation, learnt_token, position_embedding, radius_mask
 from i2pmae.models.tokenizer import Hierarchy, check_points, tokenise
 from i2pmae.models.tokens import EncodedLevel, TokenFeatures
 from i2pmae.ops import Packing, gather, pack, scatter
@@ -44,7 +44,7 @@ class HierarchicalEncoder(nn.Module):
     @property
     def min_points(self) -> int:
         """Fewest points of a cloud that the encoder takes."""
-        return max(self.config.group_counts[0], self.config.group_sizes[0])
+        return self.config.min_points
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -115,8 +115,7 @@ class HierarchicalDecoder(nn.Module):
     def __init__(self, config: I2PMAEConfig) -> None:
         super().__init__()
         dims, widths = config.decoder_dims, config.encoder_dims
-        self.mask_token = nn.Parameter(torch.zeros(dims[0]))
-        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        self.mask_token = learnt_token(dims[0])
         self.positions = nn.ModuleList(position_embedding(width) for width in dims)
         self.stages = nn.ModuleList(
             nn.ModuleList(Block(width, config.heads, config.mlp_ratio) for _ in range(depth))

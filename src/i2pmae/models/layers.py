@@ -7,7 +7,7 @@ from torch.nn import functional
 from i2pmae.ops import three_nn_interpolate
 from i2pmae.typing import Bool, Float, Tensor
 
-__all__ = ["Block", "MiniPointNet", "TokenPropagation", "position_embedding", "radius_mask"]
+__all__ = ["Block", "MiniPointNet", "TokenPropagation", "learnt_token", "position_embedding", "radius_mask"]
 
 
 class MiniPointNet(nn.Module):
@@ -38,6 +38,11 @@ def position_embedding(width: int, hidden: int | None = None) -> nn.Sequential:
     """Coordinates to a vector of ``width``: Linear, GELU, Linear; ``hidden`` in between, or ``width`` where absent."""
     hidden = hidden or width
     return nn.Sequential(nn.Linear(3, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+
+def learnt_token(width: int) -> nn.Parameter:
+    """A token, or the position of one, that is a parameter: from a normal distribution of deviation 0.02, cut at 2."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(width), std=0.02))
 
 
 class _DropPath(nn.Module):

@@ -6,9 +6,18 @@ from typing import Literal
 import torch
 
 from i2pmae.models.tokenizer import Hierarchy
-from i2pmae.typing import Bool, Float, Tensor
+from i2pmae.ops import gather, squared_distances
+from i2pmae.typing import Bool, Float, Int, Tensor
 
-__all__ = ["guidance_logits", "propagate", "sample_visible", "visible_count"]
+__all__ = [
+    "block_mask",
+    "block_sizes",
+    "guidance_logits",
+    "gumbel_noise",
+    "propagate",
+    "sample_visible",
+    "visible_count",
+]
 
 
 def visible_count(tokens: int, mask_ratio: float) -> int:
@@ -37,10 +46,38 @@ def guidance_logits(
 @torch.no_grad()
 def sample_visible(logits: Float[Tensor, "b m"], count: int, generator: torch.Generator) -> Bool[Tensor, "b m"]:
     """``count`` tokens per cloud, drawn without replacement with probabilities softmax(logits): the Gumbel top-k."""
-    uniform = torch.rand(logits.shape, generator=generator, device=logits.device, dtype=torch.float64)
-    gumbel = -(-uniform.clamp_min(1e-300).log()).clamp_min(1e-300).log()
-    chosen = (logits.double() + gumbel).topk(count, dim=1).indices
+    chosen = (logits.double() + gumbel_noise(logits, generator, torch.float64)).topk(count, dim=1).indices
     return torch.zeros_like(logits, dtype=torch.bool).scatter_(1, chosen, True)
+
+
+def gumbel_noise(
+    like: Float[Tensor, "*shape"], generator: torch.Generator, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "*shape"]:
+    """Gumbel noise in the shape of ``like``: the largest of logits plus noise is a draw from their softmax."""
+    uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=dtype)
+    least = torch.finfo(dtype).tiny
+    return -(-uniform.clamp_min(least).log()).clamp_min(least).log()
+
+
+@torch.no_grad()
+def block_mask(
+    centres: Float[Tensor, "b m 3"], counts: Int[Tensor, "b"], generator: torch.Generator
+) -> Bool[Tensor, "b m"]:
+    """True for one block of ``counts`` tokens per cloud: a random token and those nearest to it (Point-BERT §3.2)."""
+    clouds, tokens, _ = centres.shape
+    seeds = torch.randint(tokens, (clouds, 1), generator=generator, device=centres.device)
+    order = squared_distances(gather(centres, seeds), centres)[:, 0].argsort(dim=1, stable=True)
+    chosen = torch.arange(tokens, device=centres.device) < counts[:, None]
+    return torch.zeros_like(chosen).scatter_(1, order, chosen)
+
+
+def block_sizes(
+    clouds: int, tokens: int, mask_ratio: tuple[float, float], generator: torch.Generator
+) -> Int[Tensor, "b"]:
+    """How many of ``tokens`` to mask in each cloud, for a share drawn evenly between two; at least one."""
+    low, high = mask_ratio
+    share = low + (high - low) * torch.rand(clouds, generator=generator, device=generator.device)
+    return (share * tokens).long().clamp_min(1)
 
 
 def propagate(visible: Bool[Tensor, "b m"], hierarchy: Hierarchy) -> Sequence[Bool[Tensor, "b _"]]:

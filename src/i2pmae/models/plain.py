@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from i2pmae.models.config import PlainConfig
-from i2pmae.models.layers import Block, MiniPointNet, position_embedding
+from i2pmae.models.layers import Block, MiniPointNet, learnt_token, position_embedding
 from i2pmae.models.tokenizer import Hierarchy, check_points, tokenise
 from i2pmae.models.tokens import EncodedLevel, TokenFeatures
 from i2pmae.ops import gather, pack
@@ -31,16 +31,13 @@ class PlainEncoder(nn.Module):
         rates = torch.linspace(0, config.drop_path, config.depth).tolist()
         self.blocks = nn.ModuleList(Block(width, config.heads, config.mlp_ratio, rate) for rate in rates)
         self.norm = nn.LayerNorm(width)
-        self.cls_token = nn.Parameter(torch.zeros(width)) if config.class_token else None
-        self.cls_position = nn.Parameter(torch.zeros(width)) if config.class_token else None
-        for parameter in (self.cls_token, self.cls_position):
-            if parameter is not None:
-                nn.init.trunc_normal_(parameter, std=0.02)
+        self.cls_token = learnt_token(width) if config.class_token else None
+        self.cls_position = learnt_token(width) if config.class_token else None
 
     @property
     def min_points(self) -> int:
         """Fewest points of a cloud that the encoder takes."""
-        return max(self.config.group_count, self.config.group_size)
+        return self.config.min_points
 
     @property
     def widths(self) -> tuple[int, ...]:

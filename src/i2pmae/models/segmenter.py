@@ -1,7 +1,7 @@
 """An encoder with a head that names the part of every point (Point-M2AE §4.2; Point-MAE §4.2)."""
 
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -29,7 +29,7 @@ class SegmenterConfig(Config):
     parts: tuple[str, ...] = Field(min_length=2)
     """Names of the parts of all categories."""
     categories: tuple[str, ...] = ()
-    """Names of the categories that clouds belong to and that the head is told; none where there is one kind of cloud."""
+    """Names of the categories of clouds, which the head is told; none where there is one kind of cloud."""
     category_parts: tuple[tuple[int, ...], ...] = ()
     """The parts that clouds of each category have; all where absent."""
     propagation_widths: tuple[int, ...] = (1536, 1024)
@@ -70,7 +70,8 @@ class _PointMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "b n c"], shared: Float[Tensor, "b s"] | None = None) -> Float[Tensor, "b n d"]:
         n = x.shape[1]
-        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+        for index, (module, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            layer = cast(nn.Linear, module)
             if index == 0 and shared is not None:
                 # Linear of [shared, own] is the sum of two: the shared half is computed once per cloud.
                 of_shared, of_own = layer.weight.split([shared.shape[-1], x.shape[-1]], dim=1)

@@ -1,9 +1,8 @@
-"""A pre-training run from beginning to end: data, teacher, training, weights, probe, report."""
+"""A pre-training run from beginning to end: data, what it learns from, training, weights, probe, report."""
 
-import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,17 @@ from i2pmae.common.devices import resolve_device
 from i2pmae.common.errors import DataError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import console
-from i2pmae.common.seeds import derive, numpy_generator
+from i2pmae.common.seeds import numpy_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.sources import open_source
-from i2pmae.evaluation.features import embed_set
-from i2pmae.evaluation.probe import LinearProbeResult, linear_probe, train_and_test
-from i2pmae.hub import Encoder, ModelRecord, save_weights
-from i2pmae.models import I2PMAE
-from i2pmae.projection import parse_views
+from i2pmae.evaluation.records import describe_run
+from i2pmae.hub import ModelRecord, save_weights
+from i2pmae.models.base import PointModel
+from i2pmae.models.methods import TITLES
 from i2pmae.recipes.pictures import cloud_pictures, one_per_class
+from i2pmae.recipes.run_probe import ProbeComparison, compare_probes, watcher
+from i2pmae.recipes.stage_one import StageOne, open_stage_one
+from i2pmae.recipes.tasks import build_model, build_task
 from i2pmae.teachers import load_teacher
 from i2pmae.teachers.base import Teacher
 from i2pmae.training.config import PretrainConfig
@@ -35,27 +36,26 @@ from i2pmae.training.i2p import I2PPretraining
 from i2pmae.training.runs import prepare_run_folder
 from i2pmae.training.settings import FitSettings
 from i2pmae.training.task import METRIC_PREFIX, Task
-from i2pmae.training.teacher_maps import CachedMaps
 from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, write_report
 
 __all__ = ["ProbeComparison", "RunResult", "build_model", "pretrain"]
 
 PICTURED = 6
 """Clouds in the report."""
-TITLES = {
+CURVES = {
     "metric/explained": "Share of the 2D features' variance that is predicted",
     "metric/visible_saliency": "Saliency of visible tokens, in standard deviations",
+    "words": "Cross-entropy of masked tokens' words",
+    "mixed_words": "Cross-entropy of masked tokens' words in mixtures of two clouds",
+    "contrast": "Cross-entropy of finding a cloud's own description",
+    "mixed_contrast": "Cross-entropy of finding the descriptions of a mixture's clouds",
+    "metric/word_accuracy": "Share of masked tokens whose word is predicted",
+    "reconstruction": "Chamfer-L1 of coarse and fine points",
+    "divergence": "Divergence of the words from a uniform choice, weighted",
+    "metric/temperature": "Temperature of the Gumbel-softmax",
+    "metric/vocabulary": "Words in use, by the entropy of their shares",
 }
-"""What to call figures that are watched."""
-
-
-class ProbeComparison(Config):
-    """The same linear probe before and after pre-training."""
-
-    untrained: LinearProbeResult
-    """With the initial weights of the run."""
-    trained: LinearProbeResult
-    """With the final weights."""
+"""What to call losses and figures that are watched."""
 
 
 class RunResult(Config):
@@ -70,7 +70,10 @@ class RunResult(Config):
     seconds: float
     """Wall time of this call, everything included."""
     training_seconds: float
-    """Time of the training steps alone, over all calls."""
+    """Time of the training steps alone, over all calls; with those of stage one, where the run trained one."""
+    teacher_seconds: float = 0.0
+    """Time that the cached maps of the teacher took, whenever they were made; a teacher that is not cached works within
+    the training steps."""
     losses: dict[str, float]
     """Mean of each loss over the last epoch."""
     metrics: dict[str, float] = Field(default_factory=dict)
@@ -80,15 +83,60 @@ class RunResult(Config):
     machine: str
     """Where it ran."""
     versions: dict[str, str]
-    """Of Python, PyTorch and this package."""
+    """Of Python, the main libraries and this package."""
+    commit: str | None = None
+    """The git commit of the source tree that ran, where the package runs from one."""
 
 
 @dataclass(frozen=True)
-class _Features:
-    """Frozen features of the clouds of a probe."""
+class _Run:
+    """What a run works with."""
 
-    train: np.ndarray
-    test: np.ndarray
+    config: PretrainConfig
+    """Its configuration."""
+    clouds: CloudSet
+    """All clouds."""
+    teacher: Teacher | None
+    """The 2D model, where something needs one."""
+    model: PointModel
+    """What is trained."""
+    device: torch.device
+    """Where it is computed."""
+    shown: bool
+    """Whether progress is shown."""
+
+    def say(self, message: str) -> None:
+        """Tell the user, unless nothing is to be shown."""
+        if self.shown:
+            console().print(message)
+
+    @property
+    def training(self) -> CloudSet:
+        """The training split where there is one, else everything; of it, the share that is trained on."""
+        clouds, share, seed = self.clouds, self.config.fraction, self.config.seed
+        part = clouds.split("train") if clouds.splits is not None and "train" in clouds.splits else clouds
+        if share == 1:
+            return part
+        count = max(1, round(share * len(part)))
+        rows = numpy_generator(seed, "fraction", len(part)).permutation(len(part))[:count]
+        return part.subset(np.sort(rows), f"{part.name}, {share:.0%} by seed {seed}")
+
+    def untrained(self) -> PointModel:
+        """The model with its initial weights."""
+        return build_model(self.config, self.teacher)
+
+    def record(self) -> ModelRecord:
+        """What is stored beside the weights."""
+        config = self.config
+        return ModelRecord(
+            method=config.method,
+            semantic_dim=getattr(self.model, "semantic_dim", 0),
+            points=config.clouds.points,
+            teacher="" if self.teacher is None else self.teacher.name,
+            notes={"recipe": config.recipe, "data": config.data, "epochs": config.epochs, "seed": config.seed},
+            pooling=config.pooling,
+            model=config.model,
+        )
 
 
 def pretrain(config: PretrainConfig, *, resume: bool = False, shown: bool = True) -> RunResult:
@@ -99,57 +147,31 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, shown: bool = True
     errors of reading data, loading a teacher and training: see :mod:`i2pmae.common.errors`.
     """
     started = time.monotonic()
-    say = console().print if shown else _silent
     with prepare_run_folder(config.output, config, resume) as folder:
-        if folder.note:
-            say(folder.note)
+        if folder.note and shown:
+            console().print(folder.note)
         finished = _finished(config) if folder.resumed else None
         if finished is not None:
-            say(f"The run in {config.output} is finished.")
+            if shown:
+                console().print(f"The run in {config.output} is finished.")
             return finished
-        device = resolve_device(config.device)
-        teacher = load_teacher(config.teacher, precision=config.teacher_precision, device=device)
-        clouds = open_source(
-            config.data, seed=config.seed, shown=shown, **config.clouds.model_dump(exclude={"workers"})
-        )
-        for note in clouds.notes:
-            say(note)
-        training = _training_part(clouds)
-        say(f"{len(training)} clouds of {training.points.shape[1]} points, teacher {teacher.name}, {device}")
-        model = build_model(config, teacher)
-        result = _train(config, model, teacher, training, folder.path, resume, shown, device)
-        record = ModelRecord(
-            semantic_dim=model.semantic_dim,
-            points=config.clouds.points,
-            teacher=teacher.name,
-            notes={"recipe": config.recipe, "data": config.data, "epochs": config.epochs, "seed": config.seed},
-            model=config.model,
-        )
-        save_weights(folder.path, model, record)
+        run = _open(config, shown)
+        stage_one = open_stage_one(config, run.training, run.device, shown)
+        fitted = _train(run, stage_one, folder.path, resume)
+        save_weights(folder.path, run.model, run.record())
         probe, scatter = None, None
-        if config.probe and clouds.labels is not None:
+        if config.probe and run.clouds.labels is not None:
             try:
-                probe, scatter = _probe(config, clouds, model, teacher, record, device, shown)
+                probe, scatter = compare_probes(
+                    config, run.clouds, run.untrained(), run.model, run.record(), run.device, shown
+                )
             except DataError as error:  # too few clouds of a class, say: the weights are there all the same
-                say(f"No linear probe: {error}")
-        last = {name: float(result.history.epoch_means(name)[-1]) for name in result.history.losses}
-        summary = RunResult(
-            output=config.output,
-            clouds=len(training),
-            steps=result.steps,
-            seconds=round(time.monotonic() - started, 1),
-            training_seconds=round(result.seconds, 1),
-            losses={name: value for name, value in last.items() if not name.startswith(METRIC_PREFIX)},
-            metrics={name.removeprefix(METRIC_PREFIX): v for name, v in last.items() if name.startswith(METRIC_PREFIX)},
-            probe=probe,
-            machine=_machine(device),
-            versions={"python": platform.python_version(), "torch": torch.__version__, "i2pmae": record.i2pmae_version},
-        )
+                run.say(f"No linear probe: {error}")
+        summary = _result(run, fitted, stage_one, probe, time.monotonic() - started)
         write_text(folder.path / "results.json", summary.model_dump_json(indent=2) + "\n")
         if config.report:
-            say("Drawing the report")
-            content = _report(config, clouds, model, teacher, result.history, summary, scatter)
-            write_report(folder.path / "report.html", content)
+            run.say("Drawing the report")
+            write_report(folder.path / "report.html", _report(run, fitted.history, stage_one, summary, scatter))
         shutil.rmtree(folder.path / "cache", ignore_errors=True)
     return summary
 
@@ -165,159 +187,112 @@ def _finished(config: PretrainConfig) -> RunResult | None:
         return None
 
 
-def build_model(config: PretrainConfig, teacher: Teacher) -> I2PMAE:
-    """The model with the initial weights of a run, which follow from its seed."""
-    torch.manual_seed(derive(config.seed, "weights"))
-    views = len(parse_views(config.projection.views))
-    return I2PMAE(config.model, views * teacher.feature_dim if config.loss.semantics > 0 else 0)
+def _open(config: PretrainConfig, shown: bool) -> _Run:
+    """Data, teacher and model; no teacher is loaded where nothing needs one."""
+    device = resolve_device(config.device)
+    teacher = None
+    if config.needs_teacher:
+        teacher = load_teacher(config.teacher, precision=config.teacher_precision, device=device)
+    clouds = open_source(config.data, seed=config.seed, shown=shown, **config.clouds.model_dump(exclude={"workers"}))
+    run = _Run(config, clouds, teacher, build_model(config, teacher), device, shown)
+    for note in clouds.notes:
+        run.say(note)
+    taught = "" if teacher is None else f", teacher {teacher.name}"
+    run.say(f"{len(run.training)} clouds of {clouds.points.shape[1]} points{taught}, {device}")
+    return run
 
 
-def _silent(*_: object) -> None:
-    """Say nothing."""
+def _train(run: _Run, stage_one: StageOne | None, folder: Path, resume: bool) -> FitResult:
+    config, clouds = run.config, run.training
+    vae = None if stage_one is None else stage_one.vae
+    task = build_task(config, run.model, run.teacher, vae, clouds, folder, run.device, run.shown)
+    watch = []
+    if config.watch_epochs and clouds.labels is not None:
+        watch.append(watcher(config, run.model, run.record(), clouds, run.shown))
+    return fit(task, clouds, FitSettings.of(config), folder, resume=resume, on_epoch=watch, shown=run.shown)
 
 
-def _training_part(clouds: CloudSet) -> CloudSet:
-    """The training split where there is one, else everything."""
-    return clouds.split("train") if clouds.splits is not None and "train" in clouds.splits else clouds
+def _result(
+    run: _Run, fitted: FitResult, stage_one: StageOne | None, probe: ProbeComparison | None, seconds: float
+) -> RunResult:
+    last = {name: float(fitted.history.epoch_means(name)[-1]) for name in fitted.history.losses}
+    before = 0.0 if stage_one is None or stage_one.given else stage_one.result.training_seconds
+    return RunResult(
+        output=run.config.output,
+        clouds=len(run.training),
+        steps=fitted.steps,
+        seconds=round(seconds, 1),
+        training_seconds=round(fitted.seconds + before, 1),
+        teacher_seconds=round(_cache_seconds(fitted.task), 1),
+        losses={name: value for name, value in last.items() if not name.startswith(METRIC_PREFIX)},
+        metrics={name.removeprefix(METRIC_PREFIX): v for name, v in last.items() if name.startswith(METRIC_PREFIX)},
+        probe=probe,
+        **describe_run(run.device),
+    )
 
 
-def _train(
-    config: PretrainConfig,
-    model: I2PMAE,
-    teacher: Teacher,
-    clouds: CloudSet,
-    folder: Path,
-    resume: bool,
-    shown: bool,
-    device: torch.device,
-) -> FitResult:
-    cached = None
-    if config.cache_teacher:
-        place = (config.clouds.cache or folder / "cache") / "teacher-maps"
-        cached = CachedMaps(place, teacher, clouds, config.projection, device=device, shown=shown)
-    task = I2PPretraining(model, teacher, config, cached)
-    watch = [_watcher(config, clouds, shown)] if config.watch_epochs and clouds.labels is not None else []
-    return fit(task, clouds, FitSettings.of(config), folder, resume=resume, on_epoch=watch, shown=shown)
-
-
-def _watcher(config: PretrainConfig, clouds: CloudSet, shown: bool) -> Callable[[int, Task, History], None]:
-    """Probes on training clouds alone: three quarters to fit, one quarter to score."""
-    sample = _capped(clouds, config.probe_clouds, config.seed)
-    fitted, held, _ = train_and_test(CloudSet(sample.points, sample.ids, sample.labels, sample.classes), config.seed)
-    lines: list[str] = []
-
-    def watch(epoch: int, task: Task, _: History) -> None:
-        if epoch % (config.watch_epochs or 1):
-            return
-        assert isinstance(task.model, I2PMAE) and fitted.labels is not None and held.labels is not None
-        record = ModelRecord(semantic_dim=task.model.semantic_dim, points=config.clouds.points, model=config.model)
-        encoder = Encoder(task.model, record, next(task.model.parameters()).device)
-        features = [embed_set(encoder, part, shown=False) for part in (fitted, held)]
-        found = linear_probe(features[0], fitted.labels, features[1], held.labels, seed=config.seed)
-        lines.append(f"{epoch},{found.accuracy:.6f}")
-        write_text(
-            config.output / "watch.csv", "epoch,accuracy_on_held_out_training_clouds\n" + "\n".join(lines) + "\n"
-        )
-        if shown:
-            console().print(f"Epoch {epoch}: linear probe {found.accuracy:.1%} on held-out training clouds")
-
-    return watch
-
-
-def _capped(clouds: CloudSet, most: int | None, seed: int) -> CloudSet:
-    """At most ``most`` random clouds, as many of each class as its share allows (at least four, where it has them)."""
-    if most is None or len(clouds) <= most or clouds.labels is None:
-        return clouds
-    order = numpy_generator(seed, "probe", len(clouds)).permutation(len(clouds))
-    share = most / len(clouds)
-    rows = [
-        members[: max(4, round(share * len(members)))]
-        for members in (order[clouds.labels[order] == label] for label in np.unique(clouds.labels))
-    ]
-    return clouds.subset(np.sort(np.concatenate(rows)))
-
-
-def _probe(
-    config: PretrainConfig,
-    clouds: CloudSet,
-    model: I2PMAE,
-    teacher: Teacher,
-    record: ModelRecord,
-    device: torch.device,
-    shown: bool,
-) -> tuple[ProbeComparison, EmbeddingScatter]:
-    """The probe of the initial and of the final weights, and both embeddings of the test clouds."""
-    train, test, note = train_and_test(clouds, config.seed)
-    if note:
-        note += " Pre-training saw all clouds, without their labels."
-    sizes = len(train), len(test)
-    train, test = (_capped(part, config.probe_clouds, config.seed) for part in (train, test))
-    if (len(train), len(test)) != sizes:
-        note += f" A random {len(train)} of {sizes[0]} training and {len(test)} of {sizes[1]} test clouds were used."
-    assert train.labels is not None and test.labels is not None
-    found: list[tuple[LinearProbeResult, _Features]] = []
-    for name, weights in (("untrained", build_model(config, teacher)), ("trained", model)):
-        encoder = Encoder(weights, record, device)
-        features = _Features(*(embed_set(encoder, part, shown=shown) for part in (train, test)))
-        result = linear_probe(
-            features.train,
-            train.labels,
-            features.test,
-            test.labels,
-            seed=config.seed,
-            classes=clouds.classes,
-            split_note=note.strip(),
-            shown=shown,
-        )
-        update = {"points": clouds.points.shape[1], "data": clouds.name, "encoder": f"{config.output} ({name})"}
-        found.append((result.model_copy(update=update), features))
-    (before, first), (after, last) = found
-    classes = clouds.classes or tuple(str(i) for i in range(int(clouds.labels.max()) + 1))  # type: ignore[union-attr]
-    scatter = EmbeddingScatter(trained=last.test, untrained=first.test, labels=test.labels, classes=classes)
-    return ProbeComparison(untrained=before, trained=after), scatter
+def _cache_seconds(task: Task) -> float:
+    cached = task.cached if isinstance(task, I2PPretraining) else None
+    return 0.0 if cached is None else cached.seconds
 
 
 def _report(
-    config: PretrainConfig,
-    clouds: CloudSet,
-    model: I2PMAE,
-    teacher: Teacher,
+    run: _Run,
     history: History,
+    stage_one: StageOne | None,
     result: RunResult,
     scatter: EmbeddingScatter | None,
 ) -> ReportContent:
+    config, clouds = run.config, run.clouds
     held_out = clouds.split("test") if clouds.splits is not None and "test" in clouds.splits else clouds
     rows = one_per_class(held_out, PICTURED)
-    curves: Mapping[str, tuple[Any, Any]] = {
-        TITLES.get(name, name): (history["step"], history[name]) for name in (*history.losses, "total", "learning_rate")
-    }
     probe = None
     if result.probe is not None:
         after = result.probe.trained
         probe = ProbePair(result.probe.untrained.accuracy, after.accuracy, after.protocol, after.chance)
-    minutes = result.seconds / 60
+    vae = None if stage_one is None else stage_one.vae.to(run.device)
+    pictures = cloud_pictures(held_out, rows, config, run.teacher, run.model, run.untrained(), vae)
     return ReportContent(
-        title=f"I2P-MAE pre-training: {config.recipe}",
-        summary={
-            "Recipe": config.recipe,
-            "Data": f"{clouds.name}, {result.clouds} clouds of {config.clouds.points} points",
-            "Teacher": teacher.name,
-            "Training": f"{config.epochs} epochs, {result.steps} steps, batch {config.batch_size}",
-            "Model": f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters",
-            "Time": f"{minutes:.1f} minutes, {result.training_seconds / 60:.1f} of them training",
-            "Machine": result.machine,
-            "Seed": str(config.seed),
-            "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
-        },
+        title=f"{TITLES[config.method]} pre-training: {config.recipe}",
+        summary=_facts(run, stage_one, result),
         probe=probe,
-        history=curves,
-        clouds=cloud_pictures(held_out, rows, config, teacher, model, build_model(config, teacher)),
+        history=_curves(history, stage_one),
+        clouds=pictures,
         embeddings=scatter,
         config_yaml=config.to_yaml(),
     )
 
 
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads"
+def _curves(history: History, stage_one: StageOne | None) -> Mapping[str, tuple[Any, Any]]:
+    """Losses and figures by title, those of stage one last."""
+    curves = {
+        CURVES.get(name, name): (history["step"], history[name]) for name in (*history.losses, "total", "learning_rate")
+    }
+    if stage_one is not None:
+        earlier = stage_one.history
+        curves |= {f"Stage one: {CURVES.get(name, name)}": (earlier["step"], earlier[name]) for name in earlier.losses}
+    return curves
+
+
+def _facts(run: _Run, stage_one: StageOne | None, result: RunResult) -> dict[str, str]:
+    """What the run was, in words."""
+    config = run.config
+    facts = {
+        "Recipe": config.recipe,
+        "Data": f"{run.clouds.name}, {result.clouds} clouds of {config.clouds.points} points",
+        "Teacher": "" if run.teacher is None else run.teacher.name,
+        "Stage one": "" if stage_one is None else _stage_one_fact(config, stage_one),
+        "Training": f"{config.epochs} epochs, {result.steps} steps, batch {config.batch_size}",
+        "Model": f"{sum(p.numel() for p in run.model.parameters()) / 1e6:.1f} M parameters",
+        "Time": f"{result.seconds / 60:.1f} minutes, {result.training_seconds / 60:.1f} of them training",
+        "Machine": result.machine,
+        "Seed": str(config.seed),
+        "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _stage_one_fact(config: PretrainConfig, stage_one: StageOne) -> str:
+    assert config.bert is not None
+    origin = f"from {config.bert.vae_run}" if stage_one.given else f"{stage_one.result.steps} steps"
+    return f"{stage_one.vae.config.codes} words, {stage_one.result.training_seconds / 60:.1f} minutes, {origin}"

@@ -89,6 +89,8 @@ class StepBatches(Dataset[list[Batch]]):
         }
         if self.clouds.labels is not None:
             batch["label"] = torch.tensor(self.clouds.labels[rows], dtype=torch.int64)
+        if self.clouds.part_labels is not None:
+            batch["part_label"] = torch.tensor(np.asarray(self.clouds.part_labels[rows]), dtype=torch.int64)
         return batch
 
 

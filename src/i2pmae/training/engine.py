@@ -117,6 +117,7 @@ def fit(
     loader = step_loader(clouds, plan, start, settings.workers, pin=device.type == "cuda")
     learner = Learner(task, clouds, plan, settings, start)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_explaining_dead_loaders())
         stop = stack.enter_context(StopRequest(shown))
         log = stack.enter_context(MetricsLog(folder / "metrics.csv", start))
         board = stack.enter_context(Board(folder / "tensorboard", start))
@@ -216,6 +217,7 @@ def _stamp(clouds: CloudSet, settings: FitSettings) -> dict[str, Any]:
     return {
         "clouds": f"{len(clouds)} of {clouds.points.shape[1]} points, {ids}",
         **settings.model_dump(mode="json", include={"epochs", "batch_size", "seed", "optimiser"}),
+        **({} if settings.layer_decay is None else {"layer_decay": settings.layer_decay}),
     }
 
 
@@ -257,13 +259,24 @@ def _run(
                 "The GPU has too little memory for a step: use a smaller batch size (and accumulate more batches for "
                 "the same step)."
             ) from error
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise TrainingError(
-                f"A process that loads batches died: {error}. Run the same command with --resume to go on from the "
-                "last checkpoint; with clouds.workers 0 there are no such processes."
-            ) from error
+
+
+@contextlib.contextmanager
+def _explaining_dead_loaders() -> Iterator[None]:
+    """A block in which the death of a process that loads batches becomes a :class:`TrainingError`.
+
+    PyTorch raises it from a signal handler, so it may surface anywhere, also in the midst of an ending that another
+    sign of the same death (a closed connection) began.
+    """
+    try:
+        yield
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            f"A process that loads batches died: {error}. Run the same command with --resume to go on from the last "
+            "checkpoint; with clouds.workers 0 there are no such processes."
+        ) from error
 
 
 @contextlib.contextmanager

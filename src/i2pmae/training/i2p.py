@@ -16,22 +16,24 @@ from i2pmae.objectives import coordinate_loss, semantic_loss
 from i2pmae.ops import gather
 from i2pmae.projection import ViewFrame, lift, parse_views, view_frame
 from i2pmae.teachers.base import Teacher
+from i2pmae.training.augment import augment, draw_points
 from i2pmae.training.config import PretrainConfig
 from i2pmae.training.task import Batch
 from i2pmae.training.teacher_maps import CachedMaps, ViewMaps, look
 from i2pmae.typing import Bool, Float, Tensor
 
-__all__ = ["I2PPretraining", "augment", "draw_points"]
+__all__ = ["I2PPretraining"]
 
 
 class I2PPretraining:
-    """The model, its teacher, and the two losses of a batch. Satisfies :class:`~i2pmae.training.task.Task`.
+    """The model, its teacher, and the losses of a batch. Satisfies :class:`~i2pmae.training.task.Task`.
 
-    The teacher looks at the augmented clouds, or, with ``cached``, has looked once at the canonical ones.
+    The teacher looks at the augmented clouds, or, with ``cached``, has looked once at the canonical ones. It may be
+    absent where neither guidance nor semantic targets need it, as in Point-M2AE.
     """
 
     def __init__(
-        self, model: I2PMAE, teacher: Teacher, config: PretrainConfig, cached: CachedMaps | None = None
+        self, model: I2PMAE, teacher: Teacher | None, config: PretrainConfig, cached: CachedMaps | None = None
     ) -> None:
         self.model = model
         self.teacher = teacher
@@ -42,7 +44,8 @@ class I2PPretraining:
     def to(self, device: torch.device) -> "I2PPretraining":
         """Itself, with model and teacher on ``device``."""
         self.model.to(device)
-        self.teacher.to(device)
+        if self.teacher is not None:
+            self.teacher.to(device)
         return self
 
     def losses(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
@@ -50,33 +53,47 @@ class I2PPretraining:
 
         ``metric/explained``: share of the variance of the 2D features that is predicted. ``metric/visible_saliency``:
         mean saliency of the visible tokens, in standard deviations of a cloud's tokens: 0 where guidance is random.
+        What needs a teacher is absent where there is none.
         """
-        stored = batch["points"]
-        canonical = draw_points(stored, self.config.clouds.points, rng)
+        canonical = draw_points(batch["points"], self.config.clouds.points, rng)
         points = augment(canonical, rng) if self.config.augment else canonical
         hierarchy = self.model.tokenise(points)
         with torch.no_grad():
-            if self.cached is None:
-                maps, frame, _ = look(self.teacher, points, self.config.projection)
-                seen = points
-            else:
-                maps = self.cached(batch["index"])
-                frame = view_frame(stored, self.views, self.config.projection.image_size)
-                seen = canonical
-            saliency = self.saliency(maps, frame, seen, hierarchy)
+            saliency, semantics = self._ask_teacher(batch, canonical, points, hierarchy)
             visible = self.choose_visible(saliency, hierarchy, rng)
-            semantics = self.semantics(maps, frame, seen, hierarchy)
         found = self.model(hierarchy, visible)
         truth = self.model.target_offsets(hierarchy, found.masked)
         losses = {"coordinates": self.config.loss.coordinates * coordinate_loss(found.offsets, truth)}
-        if found.semantics is not None and self.config.loss.semantics > 0:
+        if found.semantics is not None and semantics is not None:
             target = self.model.target_semantics(hierarchy, semantics, found.masked)
             error = semantic_loss(found.semantics, target)
             losses["semantics"] = self.config.loss.semantics * error
             losses["metric/explained"] = 1 - error.detach() / target[::8].var((0, 1), correction=0).mean()
-        standard = guidance_logits(saliency, "standardised")
-        losses["metric/visible_saliency"] = standard[visible[-1]].mean()
+        if saliency is not None:
+            standard = guidance_logits(saliency, "standardised")
+            losses["metric/visible_saliency"] = standard[visible[-1]].mean()
         return losses
+
+    def _ask_teacher(
+        self,
+        batch: Batch,
+        canonical: Float[Tensor, "b n 3"],
+        points: Float[Tensor, "b n 3"],
+        hierarchy: Hierarchy,
+    ) -> tuple[Float[Tensor, "b m"] | None, Float[Tensor, "b m2 s"] | None]:
+        """The saliency of the coarsest tokens and the 2D features to be predicted, as far as there are any."""
+        if self.teacher is None:
+            return None, None
+        if self.cached is None:
+            maps, frame, _ = look(self.teacher, points, self.config.projection)
+            seen = points
+        else:
+            maps = self.cached(batch["index"])
+            frame = view_frame(batch["points"], self.views, self.config.projection.image_size)
+            seen = canonical
+        wanted = self.config.loss.semantics > 0
+        semantics = self.semantics(maps, frame, seen, hierarchy) if wanted else None
+        return self.saliency(maps, frame, seen, hierarchy), semantics
 
     def saliency(
         self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy
@@ -86,12 +103,15 @@ class I2PPretraining:
         return lift(maps.saliency[:, :, None], centres, frame).mean((2, 3))
 
     def choose_visible(
-        self, saliency: Float[Tensor, "b m"], hierarchy: Hierarchy, rng: torch.Generator
+        self, saliency: Float[Tensor, "b m"] | None, hierarchy: Hierarchy, rng: torch.Generator
     ) -> list[Bool[Tensor, "b _"]]:
-        """Visible tokens of every level, finest first."""
-        guidance = self.config.guidance
-        logits = guidance_logits(saliency, guidance.kind, guidance.temperature)
-        count = visible_count(saliency.shape[1], self.config.model.mask_ratio)
+        """Visible tokens of every level, finest first; at random where there is no saliency."""
+        guidance, centres = self.config.guidance, hierarchy[-1].centres
+        if saliency is None:
+            logits = centres.new_zeros(centres.shape[:2])
+        else:
+            logits = guidance_logits(saliency, guidance.kind, guidance.temperature)
+        count = visible_count(centres.shape[1], self.model.config.mask_ratio)
         return list(propagate(sample_visible(logits, count, rng), hierarchy))
 
     def semantics(
@@ -102,20 +122,3 @@ class I2PPretraining:
         if self.config.loss.targets == "normalised":
             features = functional.layer_norm(features, features.shape[-1:])
         return features.flatten(2)
-
-
-def draw_points(points: Float[Tensor, "b n 3"], count: int, rng: torch.Generator) -> Float[Tensor, "b m 3"]:
-    """``count`` random points of each cloud in random order; all of them, shuffled, where there are fewer."""
-    order = torch.rand(points.shape[:2], generator=rng, device=points.device).argsort(1)
-    return gather(points, order[:, :count])
-
-
-def augment(
-    points: Float[Tensor, "b n 3"],
-    rng: torch.Generator,
-    scale: tuple[float, float] = (2 / 3, 3 / 2),
-    shift: tuple[float, float] = (-0.2, 0.2),
-) -> Float[Tensor, "b n 3"]:
-    """Clouds with each axis scaled and shifted by uniform random amounts, one draw per cloud (I2P-MAE §4.1)."""
-    uniform = torch.rand(2, len(points), 1, 3, generator=rng, device=points.device, dtype=points.dtype)
-    return points * (scale[0] + uniform[0] * (scale[1] - scale[0])) + (shift[0] + uniform[1] * (shift[1] - shift[0]))

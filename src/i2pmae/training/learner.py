@@ -13,7 +13,7 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.training.batches import BatchPlan
 from i2pmae.training.optimiser import build_optimiser, learning_rate
 from i2pmae.training.settings import FitSettings
-from i2pmae.training.task import METRIC_PREFIX, Batch, Task
+from i2pmae.training.task import METRIC_PREFIX, Batch, Stepwise, Task
 from i2pmae.typing import Tensor
 
 __all__ = ["Learner", "StepRecord"]
@@ -50,7 +50,9 @@ class Learner(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.model = task.model
-        self.losses = task.losses  # a method, not the task: what else the task holds must not become a sub-module
+        # Methods, not the task: what else the task holds must not become a sub-module.
+        self.losses = task.losses
+        self.begin = task.begin if isinstance(task, Stepwise) else None
         self.clouds, self.plan, self.settings = clouds, plan, settings
         self.step = step
         """Optimiser steps done."""
@@ -62,16 +64,18 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; the rate is set at every step."""
-        return build_optimiser(self.model, self.settings.optimiser)
+        return build_optimiser(self.model, self.settings.optimiser, self.settings.layer_decay)
 
     def training_step(self, batches: list[Batch], _index: int) -> None:
         """Average the gradients of ``batches`` and step; before that, :class:`TrainingError` if one is not finite."""
+        if self.begin is not None:
+            self.begin(self.step)
         self.step += 1
         self._batches = batches
         optimiser: Any = self.optimizers()
         rate = learning_rate(self.step - 1, self.plan.steps_per_epoch, self.settings.epochs, self.settings.optimiser)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("rate_scale", 1.0)
         optimiser.zero_grad(set_to_none=True)
         parts = [self._accumulate(part, batch, len(batches)) for part, batch in enumerate(batches)]
         losses = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}

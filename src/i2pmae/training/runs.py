@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from i2pmae.common.config import Config
 from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.training.checkpoint import checkpoint_path
-from i2pmae.training.config import PretrainConfig
+from i2pmae.training.config import STAGE_ONE_FOLDER, PretrainConfig
 
 try:
     import fcntl
@@ -71,8 +71,12 @@ def prepare_run_folder(folder: Path, config: Config, resume: bool) -> Iterator[R
 
 
 def _started(folder: Path) -> bool:
-    """Whether there is something to lose, and to go on from."""
-    return checkpoint_path(folder).exists() or (folder / "model.safetensors").exists()
+    """Whether there is something to lose, and to go on from: in the folder, or in that of a run within it."""
+    ends = ("model.safetensors", "results.json")
+    return any(
+        checkpoint_path(place).exists() or any((place / name).exists() for name in ends)
+        for place in (folder, folder / STAGE_ONE_FOLDER, *folder.glob("fold-*"), *folder.glob("*/seed-*"))
+    )
 
 
 def _is_ours(folder: Path, kind: type[Config]) -> bool:

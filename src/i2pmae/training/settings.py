@@ -5,7 +5,8 @@ from typing import Literal, Self
 from pydantic import Field
 
 from i2pmae.common.config import Config
-from i2pmae.training.config import OptimiserConfig, PretrainConfig
+from i2pmae.training.config import DiscreteVAEStage, OptimiserConfig, PretrainConfig
+from i2pmae.training.finetune_config import DownstreamConfig
 
 __all__ = ["FitSettings"]
 
@@ -21,6 +22,8 @@ class FitSettings(Config):
     """Decides the order of the clouds and everything random in a step."""
     optimiser: OptimiserConfig = OptimiserConfig()
     """AdamW, its schedule, clipping and accumulation."""
+    layer_decay: float | None = Field(None, gt=0, le=1)
+    """Factor on the learning rate from each block of the encoder to the one below; none where absent."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -33,7 +36,7 @@ class FitSettings(Config):
     """Processes that load batches; 0 loads in the main process."""
 
     @classmethod
-    def of(cls, config: PretrainConfig) -> Self:
-        """The engine's part of a pre-training configuration."""
-        shared = {name: getattr(config, name) for name in cls.model_fields if name != "workers"}
+    def of(cls, config: PretrainConfig | DiscreteVAEStage | DownstreamConfig) -> Self:
+        """The engine's part of a configuration."""
+        shared = {name: getattr(config, name) for name in cls.model_fields if name in type(config).model_fields}
         return cls(**shared, workers=config.clouds.workers)

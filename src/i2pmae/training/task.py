@@ -1,16 +1,17 @@
 """What the engine trains: a model, and the named losses of a batch."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 from i2pmae.typing import Tensor
 
-__all__ = ["METRIC_PREFIX", "Batch", "Task"]
+__all__ = ["METRIC_PREFIX", "Batch", "Stepwise", "Task"]
 
 Batch = dict[str, Tensor]
-"""``points`` (b, n, 3) float32, ``index`` (b,) int64 rows of the set, and, where known, ``label`` (b,) int64."""
+"""``points`` (b, n, 3) float32, ``index`` (b,) int64 rows of the set, and, where known, ``label`` (b,) and
+``part_label`` (b, n) int64."""
 
 METRIC_PREFIX = "metric/"
 """Names that start with this are logged and not minimised."""
@@ -37,4 +38,13 @@ class Task(Protocol):
 
     def to(self, device: torch.device) -> Any:
         """Move the model and everything beside it to a device, in place."""
+        ...
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A task whose losses depend on how far the run is, or that has something to do between steps."""
+
+    def begin(self, step: int) -> None:
+        """Called before the batches of each optimiser step, with the number of steps done."""
         ...

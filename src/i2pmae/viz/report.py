@@ -1,6 +1,9 @@
 """The report of a run: one HTML file that needs nothing else."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from i2pmae.common.files import write_text
 from i2pmae.viz.charts import curve_chart, neighbour_agreement, plane, scatter_chart
@@ -9,10 +12,10 @@ from i2pmae.viz.content import EmbeddingScatter, ProbePair, ReportContent
 from i2pmae.viz.page import escape, page
 from i2pmae.viz.strips import cloud_sections
 
-__all__ = ["write_report"]
+__all__ = ["configuration", "curves", "facts", "legend", "write_report"]
 
 CURVES = {
-    "total": ("Total loss", "Weighted sum of the two losses; this is what is minimised."),
+    "total": ("Total loss", "Weighted sum of all losses; this is what is minimised."),
     "coordinates": ("3D coordinates", "Chamfer distance between predicted and true points of masked neighbourhoods."),
     "semantics": ("2D semantics", "Squared error of the teacher's features, predicted at visible tokens."),
     "learning_rate": ("Learning rate", "Linear warm-up, then a cosine."),
@@ -28,10 +31,10 @@ def write_report(path: Path, content: ReportContent) -> None:
     parts = [
         f'<header class="top"><h1>{escape(content.title)}</h1></header>',
         _overview(content),
-        _curves(content),
+        curves(content.history),
         "" if content.embeddings is None else _embeddings(content.embeddings),
         _clouds(content),
-        "" if content.config_yaml is None else _configuration(content.config_yaml),
+        "" if content.config_yaml is None else configuration(content.config_yaml),
     ]
     write_text(Path(path), page(content.title, "\n".join(part for part in parts if part)))
 
@@ -41,9 +44,14 @@ def _overview(content: ReportContent) -> str:
     if content.probe is not None:
         cards.append(_probe(content.probe))
     if content.summary:
-        rows = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in content.summary.items())
-        cards.append(f'<section class="card"><h2>Run</h2><dl>{rows}</dl></section>')
+        cards.append(facts(content.summary))
     return f'<div class="overview">{"".join(cards)}</div>' if cards else ""
+
+
+def facts(summary: Mapping[str, str]) -> str:
+    """What is known about a run, as a section."""
+    rows = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in summary.items())
+    return f'<section class="card"><h2>Run</h2><dl>{rows}</dl></section>'
 
 
 def _probe(probe: ProbePair) -> str:
@@ -64,12 +72,13 @@ def _probe(probe: ProbePair) -> str:
 <p>{escape(note)}</p><p class="caption">{escape(probe.protocol)}</p></section>"""
 
 
-def _curves(content: ReportContent) -> str:
-    known = [name for name in CURVES if name in content.history]
+def curves(history: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> str:
+    """A chart for each curve, as a section; nothing where there is none."""
+    known = [name for name in CURVES if name in history]
     figures = []
-    for name in known + [name for name in content.history if name not in CURVES]:
+    for name in known + [name for name in history if name not in CURVES]:
         title, caption = CURVES.get(name, (name.replace("_", " "), ""))
-        chart = curve_chart(title, *content.history[name], noisy="rate" not in name)
+        chart = curve_chart(title, *history[name], noisy="rate" not in name)
         text = f'<p class="caption">{escape(caption)}</p>' if caption else ""
         figures.append(f'<figure><h4>{escape(title)}</h4><div class="chart">{chart}</div>{text}</figure>')
     if not figures:
@@ -98,13 +107,16 @@ the further apart the classes, the more of what tells them apart it found by its
 
 
 def _legend(scatter: EmbeddingScatter) -> str:
-    colours = (255 * distinct(len(scatter.classes))).round().astype(int).tolist()
-    present = set(scatter.labels.tolist())
-    items = [
-        f'<li><i style="background:rgb({r},{g},{b})"></i>{escape(name)}</li>'
-        for index, (name, (r, g, b)) in enumerate(zip(scatter.classes, colours, strict=True))
-        if index in present
-    ]
+    colours = distinct(len(scatter.classes))
+    return legend({scatter.classes[index]: colours[index] for index in np.unique(scatter.labels).tolist()})
+
+
+def legend(colours: Mapping[str, np.ndarray]) -> str:
+    """Names with their colours ``(3,)`` in [0, 1], as a list."""
+    items = []
+    for name, colour in colours.items():
+        r, g, b = (255 * colour).round().astype(int).tolist()
+        items.append(f'<li><i style="background:rgb({r},{g},{b})"></i>{escape(name)}</li>')
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
@@ -114,6 +126,7 @@ def _clouds(content: ReportContent) -> str:
     return f'<h2 class="divider">Clouds</h2>\n{cloud_sections(content.clouds)}'
 
 
-def _configuration(text: str) -> str:
+def configuration(text: str) -> str:
+    """The full configuration, folded away, as a section."""
     return f"""<details class="card"><summary>Configuration</summary>
 <p class="caption">Saved as config.yaml, this repeats the run.</p><pre>{escape(text)}</pre></details>"""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from i2pmae.common.errors import UsageError
-from i2pmae.common.files import replacing, write_text
+from i2pmae.common.files import write_text
 from i2pmae.viz.content import CloudPictures
+from i2pmae.viz.drawing import INK, MUTED, fitted, font, write_png
 from i2pmae.viz.figures import Panel, Scene, input_panel, panel_groups, scenes
 from i2pmae.viz.page import escape, page
 from i2pmae.viz.strips import cloud_sections
@@ -17,7 +18,6 @@ __all__ = ["write_view"]
 
 TILE, GAP, COLUMNS = 220, 16, 7
 """Pixels of a picture and between pictures of the contact sheet, and pictures in a line."""
-INK, MUTED = (28, 32, 40), (96, 104, 118)
 
 
 def write_view(path: Path, clouds: Sequence[CloudPictures], title: str = "Point clouds") -> None:
@@ -33,9 +33,7 @@ def write_view(path: Path, clouds: Sequence[CloudPictures], title: str = "Point 
             header = f'<header class="top"><h1>{escape(title)}</h1></header>'
             write_text(path, page(title, f"{header}\n{cloud_sections(clouds)}"))
         case ".png":
-            image = Image.fromarray(contact_sheet(clouds))
-            with replacing(path) as part:
-                image.save(part, "PNG", optimize=True)
+            write_png(path, contact_sheet(clouds))
         case suffix:
             raise UsageError(f"Pictures are written as .html or .png, not {suffix!r}. Choose another name for {path}.")
 
@@ -63,13 +61,13 @@ def _strip(cloud: CloudPictures, found: dict[str, Scene]) -> Image.Image:
     strip = Image.new("RGB", (width, heading + line * len(lines) + GAP), "white")
     draw = ImageDraw.Draw(strip)
     name = cloud.id if cloud.label is None else f"{cloud.id}  ·  {cloud.label}"
-    draw.text((GAP, GAP), _fitted(draw, name, _font(17), width - 2 * GAP), INK, _font(17))
+    draw.text((GAP, GAP), fitted(draw, name, font(17), width - 2 * GAP), INK, font(17))
     for row, members in enumerate(lines):
         for column, panel in enumerate(members):
             left, top = GAP + column * (TILE + GAP), heading + row * line
             _place(strip, panel, left, top)
-            text = _fitted(draw, panel.title, _font(13), TILE)
-            draw.text((left + TILE // 2, top + TILE + 5), text, MUTED, _font(13), anchor="ma")
+            text = fitted(draw, panel.title, font(13), TILE)
+            draw.text((left + TILE // 2, top + TILE + 5), text, MUTED, font(13), anchor="ma")
     return strip
 
 
@@ -80,21 +78,3 @@ def _place(sheet: Image.Image, panel: Panel, left: int, top: int) -> None:
     image = image.resize((max(round(image.width * factor), 1), max(round(image.height * factor), 1)))
     place = left + (TILE - image.width) // 2, top + (TILE - image.height) // 2
     sheet.paste(image, place, image if image.mode == "RGBA" else None)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)
-
-
-def _fitted(
-    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
-) -> str:
-    """``text`` on one line, its beginning cut off where it is wider than ``width`` pixels."""
-    text = " ".join(text.split())
-    if draw.textlength(text, font) <= width:
-        return text
-    while text and draw.textlength("…" + text, font) > width:
-        text = text[1:]
-    return "…" + text

@@ -1,0 +1,116 @@
+"""Looking at a set without keeping it: what is there, what is missing, damaged or other than it should be."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from i2pmae.common.errors import DataError
+from i2pmae.data.benchmarks import READERS
+from i2pmae.data.build import Build
+from i2pmae.data.cache import damage
+from i2pmae.data.manifest import by_number
+from i2pmae.data.plan import Plan
+from i2pmae.data.prepared import is_prepared
+from i2pmae.data.reading import default_workers
+from i2pmae.data.sources import named, plan_source, request_for
+from i2pmae.data.writing import Sink
+
+__all__ = ["Report", "check_source"]
+
+CHECKED_POINTS = 1024
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a look at every file of a set found."""
+
+    name: str
+    layout: str
+    files: int
+    clouds: int
+    points: int | None
+    """Points of each cloud in the files; None where they differ, or for meshes."""
+    up: str
+    splits: dict[str, int]
+    """Clouds of each split; one split without a name where there is none."""
+    classes: dict[str, dict[str, int]]
+    """Clouds of each class, by split."""
+    official: dict[str, int]
+    """How many clouds each split should have; empty where nobody says."""
+    parts: dict[str, int]
+    """Points of each part."""
+    missing: tuple[str, ...]
+    damaged: tuple[tuple[str, str], ...]
+    """What cannot be used, with reasons."""
+    notes: tuple[str, ...]
+    obtained: str = ""
+    """Where a published set is obtained."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing or damaged."""
+        fewer = any(self.splits.get(split, 0) < count for split, count in self.official.items())
+        return not (self.missing or self.damaged or fewer)
+
+
+def check_source(
+    data: str | Path,
+    *,
+    labels: Literal["none", "folder"] = "none",
+    parts: Literal["none", "named", "column"] = "named",
+    workers: int | None = None,
+    shown: bool = True,
+) -> Report:
+    """The report on all that ``data`` names, every file read once; :class:`DataError` where there is no such set."""
+    name, path = named(data)
+    if name is None and is_prepared(path):
+        found = damage(path, fully=True)
+        if found:
+            raise DataError(f"The prepared folder {path} is damaged: {'; '.join(found)}. Prepare the data again.")
+    plan = replace(plan_source(data, labels, parts), strict=False)  # to list what is damaged, and not to stop there
+    build = Build(plan, request_for(plan, plan.points or CHECKED_POINTS, parts=parts))
+    damaged = [("", fault) for fault in plan.faults]
+    files = [entry.file for entry in plan.entries if entry.describe is None]
+    build.run(Sink(), default_workers(files) if workers is None else workers, shown)
+    return _report(plan, build, damaged, READERS[name].obtained if name is not None else "")
+
+
+def _report(plan: Plan, build: Build, damaged: list[tuple[str, str]], obtained: str) -> Report:
+    part_points: dict[str, int] = {}
+    notes = list(plan.notes)
+    order: list[str] = []
+    try:
+        known = build.known()
+        order = known.classes or []
+        if known.parts is not None and known.part_numbers is not None:
+            part_points = {
+                part: build.part_points[number] for part, number in zip(known.parts, known.part_numbers, strict=True)
+            }
+        for kind, what in (("unlabelled", "label"), ("unparted", "part labels")):
+            if known.tally.get(kind):
+                notes.append(f"{known.tally[kind]} of {len(build.ids)} clouds have no {what}.")
+    except DataError as error:
+        damaged.append(("", str(error)))
+    names = ["" if label is None else str(label) for label in build.classes]
+    splits = [split or "" for split in build.splits]
+    by_class = {label: dict[str, int]() for label in [*order, *sorted(set(names) - set(order) - {""}, key=by_number)]}
+    for (label, split), count in Counter(zip(names, splits, strict=True)).items():
+        if label:
+            by_class[label][split] = count
+    return Report(
+        plan.name,
+        plan.layout,
+        len(plan.entries),
+        len(build.ids),
+        plan.points,
+        plan.up,
+        {**dict.fromkeys(plan.counts, 0), **Counter(splits)},
+        by_class,
+        dict(plan.counts),
+        part_points,
+        tuple(plan.missing),
+        (*damaged, *build.bad),
+        tuple(notes),
+        obtained,
+    )

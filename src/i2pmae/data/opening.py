@@ -1,0 +1,162 @@
+"""From a plan to clouds: read once, kept in the form of :mod:`i2pmae.data.cache`, and opened from there."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2pmae.common.errors import DataError
+from i2pmae.data.build import Build
+from i2pmae.data.cache import (
+    BAD_FILES,
+    Stored,
+    cache_folder,
+    cache_key,
+    open_cache,
+    read_bad_files,
+    read_stored,
+    write_bad_files,
+)
+from i2pmae.data.clouds import CloudSet
+from i2pmae.data.plan import Plan
+from i2pmae.data.reading import Request, default_workers
+from i2pmae.data.writing import CacheWriter
+
+__all__ = ["as_clouds", "open_plan", "plan_key", "write_plan"]
+
+
+def open_plan(
+    plan: Plan,
+    request: Request,
+    *,
+    cache: Path | None = None,
+    workers: int | None = None,
+    max_bad_share: float = 0.1,
+    shown: bool = True,
+) -> CloudSet:
+    """The clouds that a plan lists, from the cache where they were read before.
+
+    :class:`DataError` for faults of the plan, and where more than ``max_bad_share`` of all clouds cannot be used.
+    """
+    plan.checked()
+    folder = Path(cache or cache_folder()) / plan_key(plan, request)
+    stored = open_cache(folder)
+    if stored is None:
+        stored = write_plan(plan, request, CacheWriter(folder, request.points), workers, shown)
+    return as_clouds(stored, folder, max_bad_share)
+
+
+def write_plan(
+    plan: Plan,
+    request: Request,
+    writer: CacheWriter,
+    workers: int | None,
+    shown: bool,
+    max_bad_share: float = 1,
+) -> Stored:
+    """Read all that a plan lists into the writer's folder; what is stored there comes back.
+
+    Where more than ``max_bad_share`` cannot be used, a :class:`DataError` says so and nothing is put into place.
+    """
+    build = Build(plan, request)
+    files = [entry.file for entry in plan.entries if entry.describe is None]
+    with writer:
+        build.run(writer, default_workers(files) if workers is None else workers, shown)
+        total = writer.rows + len(build.bad)
+        enough = writer.rows > 0 and len(build.bad) - build.tally["prose"] <= max_bad_share * total
+        if enough:
+            known = build.known()
+            summary = {
+                "key": plan_key(plan, request),
+                "name": plan.name,
+                "layout": plan.layout,
+                "up_in_files": request.up,
+                "seed": request.seed,
+                "classes": known.classes,
+                "parts": known.parts,
+                "bad": len(build.bad),
+                "tally": known.tally,
+                "notes": [*plan.notes, *_set_notes(plan, build.splits, request)],
+            }
+            writer.publish(known.columns, summary, build.bad, known.part_numbers)
+    if not enough:
+        raise _too_many_bad(build.bad, total, write_bad_files(writer.folder, build.bad))
+    return read_stored(writer.folder)
+
+
+def as_clouds(stored: Stored, folder: Path, max_bad_share: float = 1) -> CloudSet:
+    """What is stored in ``folder``; :class:`DataError` where too much of it could not be used."""
+    summary, columns = stored.summary, stored.columns
+    total = summary["clouds"] + summary["bad"]
+    if summary["bad"] - summary["tally"].get("prose", 0) > max_bad_share * total:
+        raise _too_many_bad(read_bad_files(folder), total, folder / BAD_FILES)
+    classes, parts = summary["classes"], summary["parts"]
+    return CloudSet(
+        stored.points,
+        columns["id"],
+        labels=np.array(columns["label"], dtype=np.int64) if "label" in columns else None,
+        classes=None if classes is None else tuple(classes),
+        splits=np.array(columns["split"]) if "split" in columns else None,
+        part_labels=stored.part_labels,
+        parts=None if parts is None else tuple(parts),
+        name=summary["name"],
+        notes=(*summary["notes"], *_sentences(summary, total, folder / BAD_FILES)),
+    )
+
+
+def plan_key(plan: Plan, request: Request) -> str:
+    """A name that follows from the files, their state, and all that is made of them."""
+    return cache_key(plan.name, _facts(plan, request))
+
+
+def _facts(plan: Plan, request: Request) -> Iterator[str]:
+    yield f"{plan.name} {plan.layout} {request} {plan.classes} {plan.meaning} {plan.parts}"
+    for entry in plan.entries:
+        file = entry.file
+        rows = "" if entry.rows is None else entry.rows.tobytes().hex()
+        yield f"{file.path.resolve()} {file.id} {file.size} {file.mtime_ns} {file.parts}"
+        yield f"{entry.label} {entry.split} {rows}"
+    for name, reason in plan.problems:
+        yield f"{name} {reason}"
+
+
+def _set_notes(plan: Plan, splits: list[str | None], request: Request) -> Iterator[str]:
+    """A sentence for everything in which a published set is other than it should be."""
+    if plan.strict and request.up != plan.up:
+        yield f"{plan.name} is {plan.up} up in this layout, and is read as {request.up} up, as was asked for."
+    found = Counter(splits)
+    other = [f"{found[split]} of {count} {split}" for split, count in plan.counts.items() if found[split] != count]
+    if plan.missing:
+        first = ", ".join(plan.missing[:3]) + (", …" if len(plan.missing) > 3 else "")
+        yield f"{len(plan.missing)} things that belong to {plan.name} are missing: {first}."
+    if other and request.limit is None:
+        yield f"Not all of the official {plan.name}, or more than it: {', '.join(other)} clouds."
+
+
+def _too_many_bad(bad: list[tuple[str, str]], total: int, listed: Path) -> DataError:
+    first = "".join(f"\n  {name}: {reason}" for name, reason in bad[:5]) + ("\n  …" if len(bad) > 5 else "")
+    return DataError(
+        f"{len(bad)} of {total} files or clouds cannot be used:{first}\n"
+        f"The list is in {listed}. Repair or remove them, or allow a larger share of bad ones."
+    )
+
+
+def _sentences(summary: dict[str, Any], total: int, listed: Path) -> Iterator[str]:
+    tally, clouds, points = Counter(summary["tally"]), summary["clouds"], summary["points"]
+    if tally["more"]:
+        yield f"{tally['more']} of {clouds} clouds have more than {points} points: a random {points} of each are used."
+    if tally["fewer"]:
+        yield (
+            f"{tally['fewer']} of {clouds} clouds have fewer than {points} points: they are sampled with replacement, "
+            "so that some points are used more than once."
+        )
+    if tally["extras"]:
+        yield f"{tally['extras']} of {clouds} clouds have more than coordinates (normals, colours): that is left aside."
+    if tally["unlabelled"]:
+        yield f"{tally['unlabelled']} of {clouds} clouds have no label, or another kind of it, so no labels are used."
+    if tally["unparted"]:
+        yield f"{tally['unparted']} of {clouds} clouds have no part labels, so no part labels are used."
+    if summary["bad"]:
+        yield f"{summary['bad']} of {total} files or clouds could not be used and are left out; the reasons: {listed}"

@@ -1,0 +1,126 @@
+"""What is to be read, before it is: the files, what is known about each of them, and what their numbers mean."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from i2pmae.common.errors import DataError
+from i2pmae.data.listing import SourceFile, stratified
+
+__all__ = ["Entry", "Plan", "SetOfClouds"]
+
+MOST_FAULTS = 8
+"""Faults that an error lists."""
+
+
+class SetOfClouds(Protocol):
+    """Many clouds in one file, with what the file says about each."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """``(clouds,)`` int64 class indices."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Class names in the order of the indices."""
+
+    @property
+    def splits(self) -> np.ndarray | None:
+        """``(clouds,)`` strings."""
+
+    @property
+    def parts(self) -> tuple[str, ...] | None:
+        """Part names in the order of the part labels."""
+
+    @property
+    def ids(self) -> Sequence[str] | None:
+        """Names of the clouds, where they have any but their index."""
+
+    @property
+    def extras(self) -> bool:
+        """Whether points have more columns than x, y, z."""
+
+    def __len__(self) -> int: ...
+
+    def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+        """The index of the first cloud of each block, its points ``(rows, n, 3)`` and part labels ``(rows, n)``."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file to read: a cloud, or a set of clouds."""
+
+    file: SourceFile
+    label: str | None = None
+    """The class of all its clouds; None for what the file says."""
+    split: str | None = None
+    """The split of all its clouds; None for what the file says."""
+    describe: Callable[[], SetOfClouds] | None = None
+    """Looks at the set of clouds that the file is known to hold; None where that has to be found out."""
+    rows: np.ndarray | None = None
+    """Which clouds of the set to read, ascending; None for all."""
+
+    def __len__(self) -> int:
+        return 1 if self.rows is None else len(self.rows)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a path stands for."""
+
+    name: str
+    """What to call the set."""
+    entries: Sequence[Entry]
+    layout: str = "files"
+    """In which of its forms the set was found, in words."""
+    problems: Sequence[tuple[str, str]] = ()
+    """What is left out, with reasons: a file in a list that is not there, a folder that cannot be read."""
+    faults: Sequence[str] = ()
+    """What makes the set unusable, one sentence each."""
+    notes: Sequence[str] = ()
+    """What the user should know, one sentence each."""
+    classes: tuple[str, ...] | None = None
+    """Class names in their official order; None for those that occur, sorted."""
+    meaning: tuple[str, ...] | None = None
+    """Class names that the numbers inside the files stand for."""
+    parts: tuple[str, ...] | None = None
+    """Part names in their official order."""
+    up: str = "y"
+    points: int | None = None
+    """Points of each cloud in the files; None where they differ, or for meshes."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Official number of clouds of each split."""
+    missing: Sequence[str] = ()
+    """What a complete set has and this one has not, where that is no single cloud."""
+    strict: bool = False
+    """Whether a set of clouds that breaks half-way makes all unusable, as it does in a published data set."""
+
+    def checked(self) -> "Plan":
+        """The same; :class:`DataError` with its faults, if it has any."""
+        if self.faults:
+            more = f"\n  … and {len(self.faults) - MOST_FAULTS} more" if len(self.faults) > MOST_FAULTS else ""
+            listed = "".join(f"\n  {fault}" for fault in self.faults[:MOST_FAULTS])
+            raise DataError(f"{self.name} ({self.layout}) cannot be used:{listed}{more}")
+        return self
+
+    def limited(self, limit: int | None) -> list[Entry]:
+        """The entries with at most ``limit`` clouds together, in proportion to splits and spread over classes.
+
+        Sets of which the number of clouds is not known yet count as one here.
+        """
+        if limit is None:
+            return list(self.entries)
+        sizes = [len(entry) for entry in self.entries]
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        each = [self.entries[owner] for owner in owners.tolist()]
+        chosen = stratified([entry.split for entry in each], [entry.label for entry in each], limit)
+        starts = np.cumsum(sizes) - sizes
+        kept = []
+        for owner in np.unique(owners[chosen]).tolist():
+            entry = self.entries[owner]
+            if entry.rows is not None:
+                entry = replace(entry, rows=entry.rows[chosen[owners[chosen] == owner] - starts[owner]])
+            kept.append(entry)
+        return kept

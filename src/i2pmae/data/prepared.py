@@ -1,0 +1,148 @@
+"""Folders that hold a whole set in the form of :mod:`i2pmae.data.cache`: opened as they are, or as a source."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from i2pmae.common.errors import DataError, UsageError
+from i2pmae.data.cache import BAD_FILES, CLOUDS, POINTS, SUMMARY, Stored, damage, open_cache, read_stored
+from i2pmae.data.clouds import CloudSet
+from i2pmae.data.containers import BLOCK_ROWS
+from i2pmae.data.listing import portable, source_file, stratified
+from i2pmae.data.opening import as_clouds, open_plan, plan_key, write_plan
+from i2pmae.data.plan import Entry, Plan
+from i2pmae.data.reading import Request
+from i2pmae.data.writing import ResumableWriter
+
+__all__ = ["PreparedSet", "is_prepared", "open_prepared", "plan_prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """The clouds of a prepared folder, as a set to make clouds of another size from."""
+
+    clouds: CloudSet
+    extras: bool = False
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The class index of each cloud."""
+        return self.clouds.labels
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The class names."""
+        return self.clouds.classes
+
+    @property
+    def splits(self) -> np.ndarray | None:
+        """The split of each cloud."""
+        return self.clouds.splits
+
+    @property
+    def parts(self) -> tuple[str, ...] | None:
+        """The part names."""
+        return self.clouds.parts
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The name of each cloud."""
+        return self.clouds.ids
+
+    def __len__(self) -> int:
+        return len(self.clouds)
+
+    def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+        """The clouds, some at a time."""
+        parts = self.clouds.part_labels
+        for at in range(0, len(self), BLOCK_ROWS):
+            rows = slice(at, at + BLOCK_ROWS)
+            yield at, np.asarray(self.clouds.points[rows]), None if parts is None else np.asarray(parts[rows])
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether a folder is a prepared one, whole or damaged."""
+    return (path / SUMMARY).is_file() and any((path / name).is_file() for name in (POINTS, CLOUDS))
+
+
+def open_prepared(
+    path: Path,
+    request: Request,
+    *,
+    cache: Path | None = None,
+    workers: int | None = None,
+    shown: bool = True,
+) -> CloudSet:
+    """The clouds of a prepared folder, memory-mapped where their number of points is the one that is wanted.
+
+    Else each becomes a cloud of that number, as in :func:`i2pmae.data.open_clouds`: of more points, a random subset
+    that follows from the seed, centred and scaled anew.
+    """
+    clouds = as_clouds(_stored(path), path)
+    if not request.parts:
+        clouds = CloudSet(clouds.points, clouds.ids, clouds.labels, clouds.classes, clouds.splits, name=clouds.name)
+    if clouds.points.shape[1] == request.points:
+        rows = _chosen(clouds, request.limit)
+        return clouds if len(rows) == len(clouds) else clouds.subset(rows)
+    plan = plan_prepared(path, request.limit)
+    return open_plan(plan, request, cache=cache, workers=workers, shown=shown)
+
+
+def plan_prepared(path: Path, limit: int | None = None) -> Plan:
+    """A prepared folder as something to read."""
+    stored = _stored(path)
+    clouds = as_clouds(stored, path)
+    entry = Entry(
+        source_file(path / POINTS, portable(path.absolute().name)),
+        describe=lambda: PreparedSet(clouds),
+        rows=_chosen(clouds, limit),
+    )
+    notes = tuple(stored.summary["notes"])
+    return Plan(
+        clouds.name, [entry], "a prepared folder", notes=notes, classes=clouds.classes, points=clouds.points.shape[1]
+    )
+
+
+def prepare(
+    plan: Plan,
+    output: Path,
+    request: Request,
+    *,
+    workers: int | None = None,
+    max_bad_share: float = 0.1,
+    shown: bool = True,
+) -> CloudSet:
+    """The clouds of a plan, written to the folder ``output``; a call that was stopped goes on where it was.
+
+    Nothing is done where the folder holds them already. :class:`UsageError` where it holds anything else.
+    """
+    plan.checked()
+    key = plan_key(plan, request)
+    stored = open_cache(output) if is_prepared(output) else None
+    if stored is not None and stored.summary.get("key") == key:
+        return as_clouds(stored, output)
+    if output.is_file() or (output.is_dir() and any(item.name != BAD_FILES for item in output.iterdir())):
+        held = "another prepared set, or a damaged one" if is_prepared(output) else "something else"
+        raise UsageError(f"{output} holds {held}. Remove it, or choose a new folder with --output.")
+    writer = ResumableWriter(output, request.points, key)
+    return as_clouds(write_plan(plan, request, writer, workers, shown, max_bad_share), output)
+
+
+def _chosen(clouds: CloudSet, limit: int | None) -> np.ndarray:
+    nothing: list[None] = [None] * len(clouds)
+    return stratified(
+        nothing if clouds.splits is None else clouds.splits.tolist(),
+        nothing if clouds.labels is None else clouds.labels.tolist(),
+        limit,
+    )
+
+
+def _stored(path: Path) -> Stored:
+    found = damage(path)
+    if found:
+        raise DataError(
+            f"The prepared folder {path} is damaged: {'; '.join(found)}. Remove it and prepare the data again."
+        )
+    return read_stored(path)

@@ -1,0 +1,139 @@
+"""Comparing recipes: variants, equal budgets, one table, resuming."""
+
+import json
+
+import pytest
+
+from i2pmae.cli import main
+from i2pmae.common.errors import DataError, UsageError
+from i2pmae.recipes.compare import CompareResult, compare
+from i2pmae.recipes.compare_config import CompareConfig
+from i2pmae.recipes.variants import ABLATIONS, expand, parse_variant
+
+
+def test_a_variant_is_a_recipe_with_changes():
+    found = parse_variant("tiny@model.mask_ratio=0.6,teacher=vit-tiny,model.encoder_depths=[1,1,1]").config
+    assert (found.model.mask_ratio, found.teacher, found.model.encoder_depths) == (0.6, "vit-tiny", (1, 1, 1))
+    assert found.model_copy(update={"model": None, "teacher": ""}) == parse_variant("tiny").config.model_copy(
+        update={"model": None, "teacher": ""}
+    )
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_set_is_valid_and_its_members_differ(name):
+    configs = [variant.config for variant in expand([name], "tiny")]
+    assert all(a != b for i, a in enumerate(configs) for b in configs[:i])
+    assert len({config.epochs for config in configs}) == 1
+
+
+def test_the_methods_share_everything_but_the_method():
+    found = [variant.config for variant in expand(["methods"], "tiny")]
+    assert [config.method for config in found] == ["i2p-mae", "point-m2ae", "point-mae", "point-bert"]
+    for field in ("batch_size", "optimiser", "clouds", "augment"):
+        assert len({str(getattr(config, field)) for config in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tinny", "Did you mean 'tiny'"),
+        ("tiny@mask=0.5", "Unknown field of tiny@mask=0.5 'mask'"),
+        ("tiny@model.mask_ratios=0.5", "Did you mean 'mask_ratio'"),
+        ("tiny@model.mask_ratio", "expected field=value"),
+        ("tiny@model.mask_ratio=2", "model.mask_ratio"),
+    ],
+)
+def test_wrong_variants(name, message):
+    with pytest.raises(UsageError, match=message.replace("(", r"\(")):
+        parse_variant(name)
+
+
+def test_the_same_variant_twice_is_refused():
+    with pytest.raises(UsageError, match="more than once"):
+        expand(["tiny", "methods"], "tiny")
+
+
+def config(folder, **more):
+    values = {
+        "recipes": ("neither", "point-mae-tiny@model.depth=1"),
+        "data": "shapes",
+        "output": folder / "out",
+        "seeds": (0, 1),
+        "epochs": 1,
+        "points": 256,
+        "clouds": 150,
+        "batch_size": 16,
+    }
+    return CompareConfig(**(values | more))
+
+
+def test_one_table_of_stored_runs(tmp_path, monkeypatch):
+    result = compare(config(tmp_path), shown=False)
+    out = tmp_path / "out"
+    assert [row.recipe for row in result.recipes] == ["neither", "point-mae-tiny@model.depth=1"]
+    for row in result.recipes:
+        assert len(row.runs) == len(row.trained.values) == 2 and row.seconds > 0
+        for run, score in zip(row.runs, row.trained.values, strict=True):
+            stored = json.loads((run / "results.json").read_text())
+            assert stored["probe"]["trained"]["scores"]["accuracy"]["mean"] == score
+    assert (out / "table.md").read_text().count("\n") == 4
+    assert len((out / "table.csv").read_text().splitlines()) == 5
+    assert (out / "comparison.png").stat().st_size > 5000
+    assert CompareResult.model_validate_json((out / "results.json").read_text()) == result
+
+    with pytest.raises(UsageError, match="--resume"):
+        compare(config(tmp_path), shown=False)
+    monkeypatch.setattr("i2pmae.recipes.pretrain.fit", None)  # finished cells are not trained again
+    assert compare(config(tmp_path), resume=True, shown=False).recipes == result.recipes
+
+
+def test_a_stopped_comparison_goes_on(tmp_path, monkeypatch):
+    from i2pmae.recipes import compare as module
+
+    real, done = module.pretrain, []
+
+    def stop_at_third(run, **options):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(run.output)
+        return real(run, **options)
+
+    monkeypatch.setattr(module, "pretrain", stop_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        compare(config(tmp_path), shown=False)
+    monkeypatch.setattr(module, "pretrain", real)
+    times = [(path / "model.safetensors").stat().st_mtime_ns for path in done]
+    result = compare(config(tmp_path), resume=True, shown=False)
+    assert [(path / "model.safetensors").stat().st_mtime_ns for path in done] == times
+    assert all(len(row.runs) == 2 for row in result.recipes)
+    with pytest.raises(UsageError, match="epochs"):
+        compare(config(tmp_path, epochs=2), resume=True, shown=False)
+
+
+def test_what_cannot_be_compared_is_said_before_anything_is_trained(tmp_path):
+    with pytest.raises(UsageError, match="different numbers of epochs"):
+        compare(config(tmp_path, recipes=("tiny", "paper"), epochs=None), shown=False)
+    with pytest.raises(UsageError, match="seeds"):
+        compare(config(tmp_path, seeds=(1, 1)), shown=False)
+    clouds = tmp_path / "clouds"
+    clouds.mkdir()
+    for index in range(4):
+        (clouds / f"{index}.xyz").write_text("".join(f"{i * index} {i % 3} {i % 5}\n" for i in range(300)))
+    with pytest.raises(DataError, match="labels"):
+        compare(config(tmp_path, data=str(clouds), clouds=None), shown=False)
+    with pytest.raises(DataError, match="at least 2 training clouds"):
+        compare(config(tmp_path, clouds=60), shown=False)
+    assert not list((tmp_path / "out").glob("*/seed-*"))
+
+
+def test_the_command(tmp_path, capsys):
+    out = str(tmp_path / "out")
+    options = ["--clouds", "150", "--epochs", "1", "--points", "256", "--seeds", "3", "--output", out]
+    assert main(["compare", "neither", *options]) == 0
+    assert "| neither | i2p-mae |" in capsys.readouterr().out
+    assert main(["compare", "--resume", "--output", out]) == 0
+    assert "| neither | i2p-mae |" in capsys.readouterr().out
+    assert main(["compare", "--output", out]) == 2
+    assert "Name the recipes" in capsys.readouterr().err
+    assert main(["compare", "neithr", "--output", str(tmp_path / "new")]) == 2
+    assert "'neither'" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may wait for a network
+os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # as the command sets it: pydantic reads it once a process
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread each: threads of several processes would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -76,8 +76,18 @@ class ConfiguredCommand(Generic[C]):
             return self.kind.load(given.config)
         stored = given.output / "config.yaml"
         if recipe is None and given.resume and stored.is_file():
-            return self.kind.load(stored).model_copy(update={"output": given.output})
+            return self._stored(stored).model_copy(update={"output": given.output})
         return pick("recipe", recipe or self.default, recipes)()
+
+    def _stored(self, path: Path) -> C:
+        """The configuration of the run that is to be resumed."""
+        try:
+            return self.kind.load(path)
+        except UsageError as error:
+            raise UsageError(
+                f"`i2pmae {self.name}` cannot resume the run in {path.parent}: it is one of another command, or its "
+                f"configuration was edited.\n{error}"
+            ) from None
 
     def _parse(self, base: C, arguments: Sequence[str]) -> Any:
         options = self.options(base)

@@ -26,7 +26,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
         return [CloudPictures(id=clouds.ids[row], points=np.asarray(clouds.points[row])) for row in rows]
 
     monkeypatch.setattr("i2pmae.teachers.load_teacher", load_teacher)
-    monkeypatch.setattr("i2pmae.recipes.pictures.cloud_pictures", cloud_pictures)
+    monkeypatch.setattr("i2pmae.recipes.pretrain_pictures.cloud_pictures", cloud_pictures)
     return calls
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
-from i2pmae.hub.published import EMBEDDING_NAMES
+from i2pmae.hub.released.names import EMBEDDING_NAMES
 from i2pmae.models import PointModel
 
 EMBEDDING = {ours: theirs.replace("\\", "") for theirs, ours in EMBEDDING_NAMES.items()}

@@ -8,8 +8,8 @@ import torch
 
 from i2pmae.common.errors import CheckpointError, UsageError
 from i2pmae.hub import load, load_model, load_predictor, save_weights
-from i2pmae.hub.convert import convert
-from i2pmae.hub.settings import ConvertOptions
+from i2pmae.hub.released.convert import convert
+from i2pmae.hub.released.settings import ConvertOptions
 from i2pmae.models import PointModel
 from tests.hub.published import published_hierarchical, published_plain
 from tests.hub.small_models import make_model

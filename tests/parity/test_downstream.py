@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from i2pmae.hub.published import HIERARCHICAL_NAMES, PLAIN_NAMES, rename
+from i2pmae.hub.released.names import HIERARCHICAL_NAMES, PLAIN_NAMES, rename
 from i2pmae.models import Classifier, ClassifierConfig, I2PMAEConfig, PlainConfig, Segmenter, SegmenterConfig
 from i2pmae.objectives import smoothed_cross_entropy
 from tests.parity.cases import Case, cases, read

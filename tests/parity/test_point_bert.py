@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from i2pmae.hub.published import EMBEDDING_NAMES, PLAIN_NAMES, rename
+from i2pmae.hub.released.names import EMBEDDING_NAMES, PLAIN_NAMES, rename
 from i2pmae.models import DiscreteVAE, DiscreteVAEConfig, PointBERT, PointBERTConfig
 from i2pmae.objectives import uniform_divergence, vae_reconstruction_loss
 from tests.parity.cases import Case, cases, read

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2pmae.hub.published import PLAIN_NAMES, rename
+from i2pmae.hub.released.names import PLAIN_NAMES, rename
 from i2pmae.models import PointMAE, PointMAEConfig
 from i2pmae.objectives import coordinate_loss
 from tests.parity.cases import Case, cases, read

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2pmae.hub.published import rename
+from i2pmae.hub.released.names import rename
 from i2pmae.models import I2PMAE, Hierarchy, I2PMAEConfig, point_indices, propagate, tokenise
 from i2pmae.objectives import coordinate_loss, semantic_loss
 from i2pmae.ops import gather

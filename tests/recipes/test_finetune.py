@@ -103,7 +103,7 @@ def test_the_test_set_is_read_once_after_training(tmp_path, archive, weights, mo
         lambda self, clouds, **more: read.append(clouds.name) or predict(self, clouds, **more),
     )
     monkeypatch.setattr(
-        "i2pmae.recipes.task_run.save_weights", lambda *arguments: read.append("weights") or save(*arguments)
+        "i2pmae.recipes.downstream_run.save_weights", lambda *arguments: read.append("weights") or save(*arguments)
     )
     finetune(config(tmp_path, archive, weights), shown=False)
     assert read == ["solids.npz (validation)"] * 2 + ["weights", "solids.npz (test)"]

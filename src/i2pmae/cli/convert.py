@@ -11,7 +11,7 @@ from i2pmae.cli.options import otherwise, parse
 from i2pmae.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from i2pmae.hub.convert import Conversion
+    from i2pmae.hub.released.convert import Conversion
 
 __all__ = ["run"]
 
@@ -68,8 +68,8 @@ class Convert:
 def run(arguments: Sequence[str]) -> None:
     """Convert, and say what became of every tensor."""
     options = parse(Convert, "convert", arguments)
-    from i2pmae.hub.convert import convert
-    from i2pmae.hub.settings import ConvertOptions
+    from i2pmae.hub.released.convert import convert
+    from i2pmae.hub.released.settings import ConvertOptions
 
     given = {name: getattr(options, name) for name in ConvertOptions.model_fields if name != "classes"}
     names = None if options.classes is None else _names(options.classes)
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def _names(given: str) -> tuple[str, ...]:
     """The names that a benchmark has, or a file lists."""
-    from i2pmae.hub.settings import BENCHMARK_CLASSES
+    from i2pmae.hub.released.settings import BENCHMARK_CLASSES
 
     if given in BENCHMARK_CLASSES:
         return BENCHMARK_CLASSES[given]

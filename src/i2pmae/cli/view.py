@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> None:
     _check(options)
     from i2pmae.common.devices import resolve_device
     from i2pmae.hub import load
-    from i2pmae.recipes.pictures import cloud_pictures
+    from i2pmae.recipes.pretrain_pictures import cloud_pictures
     from i2pmae.teachers import load_teacher
     from i2pmae.viz import write_view
 
@@ -98,7 +98,7 @@ def _choose(clouds: "CloudSet", patterns: Sequence[str], count: int) -> list[int
     """At most ``count`` rows whose names match a pattern; :class:`UsageError` for a pattern that matches none."""
     import numpy as np
 
-    from i2pmae.recipes.pictures import one_per_class
+    from i2pmae.recipes.pretrain_pictures import one_per_class
 
     if not patterns:
         return one_per_class(clouds, count)

@@ -20,9 +20,9 @@ from i2pmae.evaluation.scores import score_classes
 from i2pmae.hub import Encoder, ModelRecord
 from i2pmae.hub.transfer import start_from
 from i2pmae.recipes.downstream import Setup, open_labelled, open_start, settle, speaker
+from i2pmae.recipes.downstream_report import report_task
+from i2pmae.recipes.downstream_run import finished_result, stored_result, trained_parts
 from i2pmae.recipes.finetune import build_classifier, classify
-from i2pmae.recipes.task_report import report_task
-from i2pmae.recipes.task_run import finished_result, stored_result, trained_parts
 from i2pmae.training.engine import fit
 from i2pmae.training.finetune_config import FewShotConfig
 from i2pmae.training.runs import prepare_run_folder

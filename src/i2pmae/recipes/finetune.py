@@ -19,7 +19,7 @@ from i2pmae.models import Classifier, ClassifierConfig, PlainConfig
 from i2pmae.objectives import smoothed_cross_entropy
 from i2pmae.ops import gather
 from i2pmae.recipes.downstream import Setup, adapted_encoder
-from i2pmae.recipes.task_run import VOTES, Trained, fit_and_choose, protocol, run_task, shared_fields, store_model
+from i2pmae.recipes.downstream_run import VOTES, Trained, fit_and_choose, protocol, run_task, shared_fields, store_model
 from i2pmae.training.finetune_config import FewShotConfig, FinetuneConfig
 from i2pmae.training.supervised import ClassificationTask, changed
 from i2pmae.typing import Tensor

@@ -23,10 +23,10 @@ from i2pmae.evaluation.records import describe_run
 from i2pmae.hub import ModelRecord, save_weights
 from i2pmae.models.base import PointModel
 from i2pmae.models.methods import TITLES
-from i2pmae.recipes.pictures import cloud_pictures, one_per_class
-from i2pmae.recipes.run_probe import ProbeComparison, compare_probes, watcher
-from i2pmae.recipes.stage_one import StageOne, open_stage_one
-from i2pmae.recipes.tasks import build_model, build_task
+from i2pmae.recipes.pretrain_pictures import cloud_pictures, one_per_class
+from i2pmae.recipes.pretrain_probe import ProbeComparison, compare_probes, watcher
+from i2pmae.recipes.pretrain_stage_one import StageOne, open_stage_one
+from i2pmae.recipes.pretrain_task import build_model, build_task
 from i2pmae.teachers import load_teacher
 from i2pmae.teachers.base import Teacher
 from i2pmae.training.config import PretrainConfig

@@ -21,8 +21,8 @@ from i2pmae.hub.transfer import start_from
 from i2pmae.models import I2PMAEConfig, Segmenter, SegmenterConfig
 from i2pmae.objectives import smoothed_cross_entropy
 from i2pmae.recipes.downstream import Setup, adapted_encoder
-from i2pmae.recipes.pictures import one_per_class
-from i2pmae.recipes.task_run import VOTES, Trained, fit_and_choose, protocol, run_task, shared_fields, store_model
+from i2pmae.recipes.downstream_run import VOTES, Trained, fit_and_choose, protocol, run_task, shared_fields, store_model
+from i2pmae.recipes.pretrain_pictures import one_per_class
 from i2pmae.training.finetune_config import SegmentConfig
 from i2pmae.training.supervised import SegmentationTask, changed
 from i2pmae.typing import Tensor

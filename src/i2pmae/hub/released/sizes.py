@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from i2pmae.common.config import Config
 from i2pmae.common.errors import CheckpointError, UsageError
 from i2pmae.hub.record import HIERARCHICAL, Method, ModelConfig, ModelTask
-from i2pmae.hub.settings import ConvertOptions, Settings, class_names, part_names
+from i2pmae.hub.released.settings import ConvertOptions, Settings, class_names, part_names
 from i2pmae.models.classifier import ClassifierConfig
 from i2pmae.models.config import I2PMAEConfig, PlainConfig
 from i2pmae.models.discrete_vae import GRID, DiscreteVAEConfig

@@ -16,7 +16,7 @@ from i2pmae.evaluation.splits import Splits
 from i2pmae.hub import ModelRecord, save_weights
 from i2pmae.hub.record import ModelTask
 from i2pmae.recipes.downstream import Setup, open_labelled, open_start, settle, speaker
-from i2pmae.recipes.task_report import report_task
+from i2pmae.recipes.downstream_report import report_task
 from i2pmae.training.engine import FitResult, fit
 from i2pmae.training.finetune_config import DownstreamConfig, ValidatedConfig
 from i2pmae.training.runs import RunFolder, prepare_run_folder

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from i2pmae.common.errors import CheckpointError, UsageError
-from i2pmae.hub.published import HIERARCHICAL_NAMES, PLAIN_NAMES, rename
 from i2pmae.hub.record import HIERARCHICAL, Method, ModelRecord, ModelTask
-from i2pmae.hub.released import Released, read_released
-from i2pmae.hub.settings import ConvertOptions, Settings, settings_for
-from i2pmae.hub.sizes import Shapes, class_count, model_config
+from i2pmae.hub.released.names import HIERARCHICAL_NAMES, PLAIN_NAMES, rename
+from i2pmae.hub.released.reading import Released, read_released
+from i2pmae.hub.released.settings import ConvertOptions, Settings, settings_for
+from i2pmae.hub.released.sizes import Shapes, class_count, model_config
 from i2pmae.hub.weights import RECORD_FILE, WEIGHTS_FILE, save_weights
 from i2pmae.models.segmenter import SegmenterConfig
 

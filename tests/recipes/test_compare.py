@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from i2pmae.cli import main
@@ -53,15 +54,25 @@ def test_the_same_variant_twice_is_refused():
         expand(["tiny", "methods"], "tiny")
 
 
+def labelled(folder, each=12):
+    """Three classes of boxes, as an array file with a split."""
+    generator = np.random.default_rng(0)
+    extents = np.repeat([[1, 1, 1], [3, 1, 1], [2, 2, 0.2]], each, axis=0)
+    points = generator.uniform(-1, 1, (len(extents), 256, 3)) * extents[:, None]
+    split = np.where(np.arange(len(extents)) % each < each * 2 // 3, "train", "test")
+    path = folder / f"boxes{each}.npz"
+    np.savez(path, points=points.astype(np.float32), labels=np.repeat(np.arange(3), each), split=split)
+    return str(path)
+
+
 def config(folder, **more):
     values = {
         "recipes": ("neither", "point-mae-tiny@model.depth=1"),
-        "data": "shapes",
+        "data": labelled(folder),
         "output": folder / "out",
         "seeds": (0, 1),
         "epochs": 1,
         "points": 256,
-        "clouds": 150,
         "batch_size": 16,
     }
     return CompareConfig(**(values | more))
@@ -79,6 +90,7 @@ def test_one_table_of_stored_runs(tmp_path, monkeypatch):
     assert (out / "table.md").read_text().count("\n") == 4
     assert len((out / "table.csv").read_text().splitlines()) == 5
     assert (out / "comparison.png").stat().st_size > 5000
+    assert not (out / "cache").exists()
     assert CompareResult.model_validate_json((out / "results.json").read_text()) == result
 
     with pytest.raises(UsageError, match="--resume"):
@@ -120,15 +132,15 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(tmp_path):
     for index in range(4):
         (clouds / f"{index}.xyz").write_text("".join(f"{i * index} {i % 3} {i % 5}\n" for i in range(300)))
     with pytest.raises(DataError, match="labels"):
-        compare(config(tmp_path, data=str(clouds), clouds=None), shown=False)
+        compare(config(tmp_path, data=str(clouds)), shown=False)
     with pytest.raises(DataError, match="at least 2 training clouds"):
-        compare(config(tmp_path, clouds=60), shown=False)
+        compare(config(tmp_path, data=labelled(tmp_path, each=2)), shown=False)
     assert not list((tmp_path / "out").glob("*/seed-*"))
 
 
 def test_the_command(tmp_path, capsys):
     out = str(tmp_path / "out")
-    options = ["--clouds", "150", "--epochs", "1", "--points", "256", "--seeds", "3", "--output", out]
+    options = ["--data", labelled(tmp_path), "--epochs", "1", "--points", "256", "--seeds", "3", "--output", out]
     assert main(["compare", "neither", *options]) == 0
     assert "| neither | i2p-mae |" in capsys.readouterr().out
     assert main(["compare", "--resume", "--output", out]) == 0

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from i2pmae.common.errors import I2PError, TrainingInterrupted, UsageError, near_names
+from i2pmae.common.memory import keep_freed_memory
 
 __all__ = ["COMMANDS", "main"]
 
@@ -95,6 +96,7 @@ def _dispatch(arguments: list[str]) -> None:
     elif first in COMMANDS:
         # Pydantic would add links to its own pages to messages that are for users of this command.
         os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")
+        keep_freed_memory()
         importlib.import_module(f"i2pmae.cli.{first}").run(arguments[1:])
     else:
         kind = "option" if first.startswith("-") else "command"

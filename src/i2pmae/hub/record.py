@@ -41,12 +41,12 @@ HOLDS: Mapping[ModelTask, str] = {
 }
 """What a folder of each task holds, in words."""
 COMMANDS: Mapping[ModelTask, str] = {
-    "pretraining": "pre-train one with `i2pmae pretrain`",
-    "encoder": "pre-train one with `i2pmae pretrain`",
-    "classification": "fine-tune it with `i2pmae finetune`",
-    "segmentation": "fine-tune it with `i2pmae segment`",
+    "pretraining": "`i2pmae pretrain`",
+    "encoder": "`i2pmae pretrain`",
+    "classification": "`i2pmae finetune`",
+    "segmentation": "`i2pmae segment`",
 }
-"""How to get a model for each task."""
+"""What makes a model for each task."""
 
 
 class ModelRecord(Config):
@@ -141,5 +141,8 @@ def model_kind(method: Method, task: ModelTask) -> type[ModelConfig]:
 
 def wrong_task(path: Path | str, record: ModelRecord, *wanted: ModelTask) -> CheckpointError:
     """The error for weights of another task than the ``wanted`` ones: what they hold, and how to get what is wanted."""
-    expected, command = " or ".join(HOLDS[task] for task in wanted), " or ".join(COMMANDS[task] for task in wanted)
-    return CheckpointError(f"{path} holds {HOLDS[record.task]} ({record.method}), not {expected}: {command}.")
+    expected = " or ".join(HOLDS[task] for task in wanted)
+    command = " or ".join(dict.fromkeys(COMMANDS[task] for task in wanted))
+    return CheckpointError(
+        f"{path} holds {HOLDS[record.task]} ({record.method}), not {expected}: train one with {command}."
+    )

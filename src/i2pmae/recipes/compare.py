@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ def compare(config: CompareConfig, *, resume: bool = False, shown: bool = True) 
             ComparisonPoint(row.recipe, row.seconds / 60, row.trained.mean, row.trained.std or 0.0) for row in rows
         ]
         write_comparison(folder.path / "comparison.png", points)
+        shutil.rmtree(folder.path / "cache", ignore_errors=True)
     return result
 
 

@@ -10,7 +10,7 @@ import i2pmae
 from i2pmae.common.errors import TrainingInterrupted
 from i2pmae.models.config import I2PMAEConfig
 from i2pmae.recipes import RECIPES
-from i2pmae.recipes import stage_one as stage_one_module
+from i2pmae.recipes import pretrain_stage_one as stage_one_module
 from i2pmae.recipes.pretrain import RunResult
 from i2pmae.training.config import DataConfig, DiscreteVAEStage, PretrainConfig
 from tests.cli.conftest import Call

@@ -181,6 +181,15 @@ def test_an_unfinished_run_says_how_to_continue(tmp_path: Path) -> None:
         load_model(run)
 
 
+def test_a_folder_of_runs_names_them(tmp_path: Path) -> None:
+    for name in ("tiny/seed-0", "tiny/seed-1"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "model.safetensors").write_bytes(b"x")
+    (tmp_path / "config.yaml").write_text("recipes: [tiny]\n")
+    with pytest.raises(CheckpointError, match=r"several runs.*tiny/seed-0, tiny/seed-1"):
+        load_model(tmp_path)
+
+
 def test_half_precision_weights_load(folder: Path, record: ModelRecord) -> None:
     model = load_model(folder)[0].to(torch.bfloat16)
     save_weights(folder, model, record)

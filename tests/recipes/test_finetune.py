@@ -155,7 +155,7 @@ def test_one_level_gets_a_class_token(tmp_path, archive):
     found = load_model(tmp_path / "run")[0]
     assert isinstance(found, Classifier) and isinstance(found.config.encoder, PlainConfig)
     assert (result.method, found.config.pooling, found.config.encoder.class_token) == ("point-mae", "class|max", True)
-    with pytest.raises(UsageError, match="no attention radii"):
+    with pytest.raises(UsageError, match="attends without limit"):
         finetune(
             wanted.model_copy(
                 update={"output": tmp_path / "other", "encoder": EncoderChanges(attention_radii=(0.1, 0.2, 0.3))}
@@ -196,9 +196,24 @@ def test_denser_clouds_get_larger_groups(weights):
 def test_recipes_fit_the_encoders_they_are_for(name):
     recipe = FINETUNE_RECIPES[name]()
     assert recipe.recipe == name
-    source = open_start(recipe.model_copy(update={"model": "paper" if "tiny" not in name else "tiny"}))
+    model = ("point-mae" if "plain" in name else "paper") + ("-tiny" if "tiny" in name else "")
+    source = open_start(recipe.model_copy(update={"model": model.removeprefix("paper-")}))
     settled, _ = settle(recipe, source, 1000)
     adapted_encoder(source, settled.encoder)
+
+
+def test_published_recipes_say_which_encoders_they_are_for():
+    several, one = FINETUNE_RECIPES["scanobjectnn-pb"](), FINETUNE_RECIPES["scanobjectnn-pb-plain"]()
+    plain = open_start(several.model_copy(update={"model": "point-mae"}))
+    encoder = adapted_encoder(plain, one.encoder, class_token=True)
+    assert (encoder.group_count, encoder.group_size, encoder.class_token) == (128, 32, True)
+    with pytest.raises(UsageError, match=r"one level and attends without limit.* -plain"):
+        settle(several, plain, 1000)
+    with pytest.raises(UsageError, match=r"3 levels, but encoder.group_counts 128, .*without -plain"):
+        settle(one, open_start(one.model_copy(update={"model": "paper"})), 1000)
+    assert one.pooling is None
+    for field in ("optimiser", "augment", "epochs", "batch_size", "candidates", "smoothing", "clouds"):
+        assert getattr(one, field) == getattr(several, field)
 
 
 def test_published_settings():

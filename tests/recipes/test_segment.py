@@ -144,7 +144,8 @@ def test_a_segmenter_is_no_start_for_a_classifier(tmp_path, weights):
 def test_recipes_fit_the_encoders_they_are_for(name):
     recipe = SEGMENT_RECIPES[name]()
     assert recipe.recipe == name
-    source = open_start(recipe.model_copy(update={"model": "paper" if name == "shapenetpart" else "tiny"}))
+    models = {"shapenetpart": "paper", "shapenetpart-plain": "point-mae"}
+    source = open_start(recipe.model_copy(update={"model": models.get(name, "tiny")}))
     settled, _ = settle(recipe, source, 140)
     adapted_encoder(source, settled.encoder)
     assert settled.batch_size == 16

@@ -89,6 +89,10 @@ def _why_missing(folder: Path, missing: list[str]) -> str:
                 f"The run in {folder} has no weights yet: it is not finished. Continue it with the command that "
                 f"started it (`i2pmae pretrain`, say) and --resume --output {folder}."
             )
+        runs = sorted(str(found.parent.relative_to(folder)) for found in folder.glob(f"*/*/{WEIGHTS_FILE}"))
+        if runs:
+            more = f" and {len(runs) - 4} more" if len(runs) > 4 else ""
+            return f"{folder} holds several runs: give the folder of one of them, {', '.join(runs[:4])}{more}."
         return f"The run in {folder} has no weights yet: it stopped before its first checkpoint. Start it again."
     if (folder / "config.json").is_file():
         return (

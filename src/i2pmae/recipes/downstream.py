@@ -1,7 +1,7 @@
 """What fine-tuning, part segmentation and few-shot tasks share: where the encoder comes from, and what is chosen."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -32,6 +32,8 @@ __all__ = [
 C = TypeVar("C", bound=DownstreamConfig)
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2000, 20, 200
 """Optimiser steps to aim at where nobody says how many epochs, and the limits of what follows."""
+NEIGHBOURHOODS = ("group_counts", "group_sizes", "attention_radii")
+"""Changes of an encoder that have one entry per level."""
 SMALLEST_BATCH, LARGEST_BATCH, LARGEST_PART_BATCH = 4, 32, 16
 """Limits of the batch size that is chosen; the last is that of part segmentation, as published."""
 
@@ -122,7 +124,7 @@ def settle(config: C, source: Source, training: int) -> tuple[C, dict[str, JsonV
 
     :class:`UsageError` where the encoder needs more points than the clouds have.
     """
-    stored, encoder = config.clouds.points, source.encoder
+    stored, encoder = config.clouds.points, adapted_encoder(source, config.encoder)
     chosen: dict[str, JsonValue] = {}
 
     def known(name: str, given: Any, choice: Any) -> Any:
@@ -169,22 +171,28 @@ def _group_sizes(source: Source, points: int) -> tuple[int, ...]:
 def adapted_encoder(source: Source, changes: EncoderChanges, class_token: bool = False) -> I2PMAEConfig | PlainConfig:
     """The sizes of the encoder with the neighbourhoods of the task; :class:`UsageError` where they don't fit it."""
     encoder = source.encoder
-    update: dict[str, Any] = {} if changes.drop_path is None else {"drop_path": changes.drop_path}
+    given = {name: value for name in NEIGHBOURHOODS if (value := getattr(changes, name)) is not None}
     if isinstance(encoder, I2PMAEConfig):
-        update |= {
-            name: value for name in ("group_sizes", "attention_radii") if (value := getattr(changes, name)) is not None
-        }
-    else:
-        if changes.attention_radii is not None:
+        levels = len(encoder.group_counts)
+        if given and all(len(value) == 1 for value in given.values()):
             raise UsageError(
-                f"The encoder of {source.method} has no attention radii: leave encoder.attention_radii out"
+                f"The encoder of {source.name} has {levels} levels, but {_listed(given)} has one entry: give one per "
+                "level, or take the recipe without -plain, which is for encoders of one level."
             )
-        if changes.group_sizes is not None:
-            if len(changes.group_sizes) != 1:
-                raise UsageError(
-                    f"The encoder of {source.method} has one level: give one entry in encoder.group_sizes, not "
-                    f"{len(changes.group_sizes)}."
-                )
-            update["group_size"] = changes.group_sizes[0]
+        update: dict[str, Any] = given
+    else:
+        wrong = {name: value for name, value in given.items() if len(value) != 1 or name == "attention_radii"}
+        if wrong:
+            raise UsageError(
+                f"The encoder of {source.name} ({source.method}) has one level and attends without limit: leave "
+                "encoder.attention_radii out and give one entry in encoder.group_counts and encoder.group_sizes, or "
+                f"take a recipe whose name ends in -plain. Found {_listed(wrong)}."
+            )
+        update = {name.removesuffix("s"): value[0] for name, value in given.items()}
         update["class_token"] = class_token or encoder.class_token
+    update |= {} if changes.drop_path is None else {"drop_path": changes.drop_path}
     return type(encoder).from_dict(encoder.model_dump() | update, "the encoder of this task")
+
+
+def _listed(fields: Mapping[str, tuple[float, ...]]) -> str:
+    return ", ".join(f"encoder.{name} {' '.join(map(str, value))}" for name, value in fields.items())

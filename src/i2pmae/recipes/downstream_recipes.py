@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from i2pmae.hub.released.settings import HIERARCHICAL_SETTINGS, PLAIN_SETTINGS
 from i2pmae.training.config import DataConfig, OptimiserConfig
 from i2pmae.training.finetune_config import (
     AugmentConfig,
+    DownstreamConfig,
     EncoderChanges,
     FewShotConfig,
     FinetuneConfig,
@@ -14,8 +17,25 @@ from i2pmae.training.finetune_config import (
 
 __all__ = ["FEWSHOT_RECIPES", "FINETUNE_RECIPES", "SEGMENT_RECIPES"]
 
-MODELNET40 = EncoderChanges(group_sizes=(48, 24, 24), attention_radii=(0.24, 0.48, 0.96))
+C = TypeVar("C", bound=DownstreamConfig)
 PUBLISHED = OptimiserConfig(learning_rate=5e-4, warmup_epochs=10, clip_norm=10)
+
+
+def neighbourhoods(settings: str) -> EncoderChanges:
+    """The published neighbourhoods of a hierarchical encoder on a benchmark; it keeps its own number of tokens."""
+    found = HIERARCHICAL_SETTINGS[settings]
+    return EncoderChanges(group_sizes=found.group_sizes, attention_radii=found.attention_radii)
+
+
+def plain(config: C, settings: str) -> C:
+    """The same training of an encoder of one level, with the published tokens and the read-out of that encoder."""
+    found = PLAIN_SETTINGS[settings]
+    update: dict[str, object] = {
+        "recipe": f"{config.recipe}-plain",
+        "output": Path(f"{config.output}-plain"),
+        "encoder": EncoderChanges(group_counts=found.group_counts, group_sizes=found.group_sizes),
+    }
+    return config.model_copy(update=update | ({"pooling": None} if "pooling" in type(config).model_fields else {}))
 
 
 def own() -> FinetuneConfig:
@@ -34,7 +54,7 @@ def modelnet40() -> FinetuneConfig:
         input_points=1024,
         candidates=1200,
         clouds=DataConfig(points=2048, labels="folder"),
-        encoder=MODELNET40,
+        encoder=neighbourhoods("modelnet40"),
         pooling="mean+max",
         smoothing=0.2,
         augment=AugmentConfig(kind="scale-shift"),
@@ -58,7 +78,17 @@ def modelnet40_tiny() -> FinetuneConfig:
     )
 
 
-def scanobjectnn(variant: str, radii: tuple[float, float, float]) -> FinetuneConfig:
+def modelnet40_plain() -> FinetuneConfig:
+    """ModelNet40, 1024 points, for an encoder of one level on a GPU. Published: Point-BERT 93.2 %."""
+    return plain(modelnet40(), "modelnet40")
+
+
+def modelnet40_tiny_plain() -> FinetuneConfig:
+    """ModelNet40 for a small encoder of one level on a CPU: 1024 points, 20 epochs."""
+    return plain(modelnet40_tiny(), "modelnet40")
+
+
+def scanobjectnn(variant: str, settings: str) -> FinetuneConfig:
     """ScanObjectNN, 2048 points, which are all that its files hold."""
     return FinetuneConfig(
         recipe=f"scanobjectnn-{variant}",
@@ -68,7 +98,7 @@ def scanobjectnn(variant: str, radii: tuple[float, float, float]) -> FinetuneCon
         batch_size=32,
         input_points=2048,
         clouds=DataConfig(points=2048, labels="folder"),
-        encoder=EncoderChanges(group_sizes=(32, 16, 16), attention_radii=radii),
+        encoder=neighbourhoods(settings),
         pooling="mean|max",
         augment=AugmentConfig(kind="scale-rotate"),
         optimiser=PUBLISHED,
@@ -77,26 +107,46 @@ def scanobjectnn(variant: str, radii: tuple[float, float, float]) -> FinetuneCon
 
 def scanobjectnn_bg() -> FinetuneConfig:
     """ScanObjectNN OBJ-BG, for a hierarchical encoder of the paper's size on a GPU. Published: 94.15 %."""
-    return scanobjectnn("bg", (0.32, 0.64, 1.28))
+    return scanobjectnn("bg", "scanobjectnn")
 
 
 def scanobjectnn_only() -> FinetuneConfig:
     """ScanObjectNN OBJ-ONLY, for a hierarchical encoder of the paper's size on a GPU. Published: 91.57 %."""
-    return scanobjectnn("only", (0.32, 0.64, 1.28))
+    return scanobjectnn("only", "scanobjectnn")
 
 
 def scanobjectnn_pb() -> FinetuneConfig:
     """ScanObjectNN PB-T50-RS, for a hierarchical encoder of the paper's size on a GPU. Published: 90.11 %."""
-    return scanobjectnn("pb", (0.48, 0.96, 1.92))
+    return scanobjectnn("pb", "scanobjectnn-pb")
+
+
+def scanobjectnn_bg_plain() -> FinetuneConfig:
+    """ScanObjectNN OBJ-BG, for an encoder of one level on a GPU. Published: Point-MAE 90.02 %, Point-BERT 87.43 %."""
+    return plain(scanobjectnn_bg(), "scanobjectnn")
+
+
+def scanobjectnn_only_plain() -> FinetuneConfig:
+    """ScanObjectNN OBJ-ONLY, for an encoder of one level on a GPU. Published: Point-MAE 88.29 %, Point-BERT 88.12 %."""
+    return plain(scanobjectnn_only(), "scanobjectnn")
+
+
+def scanobjectnn_pb_plain() -> FinetuneConfig:
+    """ScanObjectNN PB-T50-RS, for an encoder of one level, on a GPU. Published: Point-MAE 85.18, Point-BERT 83.07 %."""
+    return plain(scanobjectnn_pb(), "scanobjectnn-pb")
 
 
 FINETUNE_RECIPES: Mapping[str, Callable[[], FinetuneConfig]] = {
     "own": own,
     "modelnet40": modelnet40,
     "modelnet40-tiny": modelnet40_tiny,
+    "modelnet40-plain": modelnet40_plain,
+    "modelnet40-tiny-plain": modelnet40_tiny_plain,
     "scanobjectnn-bg": scanobjectnn_bg,
     "scanobjectnn-only": scanobjectnn_only,
     "scanobjectnn-pb": scanobjectnn_pb,
+    "scanobjectnn-bg-plain": scanobjectnn_bg_plain,
+    "scanobjectnn-only-plain": scanobjectnn_only_plain,
+    "scanobjectnn-pb-plain": scanobjectnn_pb_plain,
 }
 """Every recipe of fine-tuning by name."""
 
@@ -130,15 +180,22 @@ def shapenetpart() -> SegmentConfig:
         batch_size=16,
         input_points=2048,
         clouds=DataConfig(points=2048, labels="folder"),
-        encoder=EncoderChanges(group_sizes=(16, 8, 8), attention_radii=(0.32, 0.64, 1.28)),
+        encoder=neighbourhoods("shapenetpart"),
         optimiser=OptimiserConfig(learning_rate=2e-4, warmup_epochs=10, clip_norm=10),
     )
+
+
+def shapenetpart_plain() -> SegmentConfig:
+    """ShapeNetPart, 2048 points, for an encoder of one level on a GPU. Published: Point-MAE 86.1 (instances),
+    Point-BERT 84.1 (classes), 85.6 (instances)."""
+    return plain(shapenetpart(), "shapenetpart")
 
 
 SEGMENT_RECIPES: Mapping[str, Callable[[], SegmentConfig]] = {
     "own": own_parts,
     "tiny": tiny_parts,
     "shapenetpart": shapenetpart,
+    "shapenetpart-plain": shapenetpart_plain,
 }
 """Every recipe of part segmentation by name."""
 
@@ -161,7 +218,7 @@ def modelnet40_shots(ways: int, shots: int) -> FewShotConfig:
         batch_size=32,
         input_points=1024,
         clouds=DataConfig(points=1024, labels="folder"),
-        encoder=MODELNET40,
+        encoder=neighbourhoods("modelnet40"),
         pooling="mean+max",
         optimiser=PUBLISHED,
     )
@@ -187,11 +244,35 @@ def modelnet40_10w20s() -> FewShotConfig:
     return modelnet40_shots(10, 20)
 
 
+def modelnet40_5w10s_plain() -> FewShotConfig:
+    """ModelNet40, 5 classes, 10 clouds each, for an encoder of one level on a GPU."""
+    return plain(modelnet40_5w10s(), "modelnet40")
+
+
+def modelnet40_5w20s_plain() -> FewShotConfig:
+    """ModelNet40, 5 classes, 20 clouds each, for an encoder of one level on a GPU."""
+    return plain(modelnet40_5w20s(), "modelnet40")
+
+
+def modelnet40_10w10s_plain() -> FewShotConfig:
+    """ModelNet40, 10 classes, 10 clouds each, for an encoder of one level on a GPU."""
+    return plain(modelnet40_10w10s(), "modelnet40")
+
+
+def modelnet40_10w20s_plain() -> FewShotConfig:
+    """ModelNet40, 10 classes, 20 clouds each, for an encoder of one level on a GPU."""
+    return plain(modelnet40_10w20s(), "modelnet40")
+
+
 FEWSHOT_RECIPES: Mapping[str, Callable[[], FewShotConfig]] = {
     "own": own_shots,
     "modelnet40-5w10s": modelnet40_5w10s,
     "modelnet40-5w20s": modelnet40_5w20s,
     "modelnet40-10w10s": modelnet40_10w10s,
     "modelnet40-10w20s": modelnet40_10w20s,
+    "modelnet40-5w10s-plain": modelnet40_5w10s_plain,
+    "modelnet40-5w20s-plain": modelnet40_5w20s_plain,
+    "modelnet40-10w10s-plain": modelnet40_10w10s_plain,
+    "modelnet40-10w20s-plain": modelnet40_10w20s_plain,
 }
 """Every recipe of few-shot tasks by name."""

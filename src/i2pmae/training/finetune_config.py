@@ -49,6 +49,8 @@ class AugmentConfig(Config):
 class EncoderChanges(Config):
     """What the encoder of a downstream task has other than the pre-trained one; its weights fit all the same."""
 
+    group_counts: tuple[int, ...] | None = None
+    """Tokens per level, finest first; as in pre-training where absent."""
     group_sizes: tuple[int, ...] | None = None
     """Neighbours per token and level. Where absent, those of pre-training; of more points per cloud than in
     pre-training the finest tokens then take as many more, so that they cover as much of the surface."""

@@ -7,12 +7,15 @@ import pytest
 import torch
 
 import i2pmae
-from i2pmae.common.errors import TrainingInterrupted
+from i2pmae.common.errors import CheckpointError, TrainingInterrupted
+from i2pmae.hub import ModelRecord, save_weights
+from i2pmae.models import DiscreteVAE
+from i2pmae.models.base import EncoderModel
 from i2pmae.models.config import I2PMAEConfig
 from i2pmae.recipes import RECIPES
 from i2pmae.recipes import pretrain_stage_one as stage_one_module
 from i2pmae.recipes.pretrain import RunResult
-from i2pmae.training.config import DataConfig, DiscreteVAEStage, PretrainConfig
+from i2pmae.training.config import DataConfig, PretrainConfig
 from tests.cli.conftest import Call
 from tests.small import POINT_BERT, POINT_MAE, SMALL
 
@@ -102,18 +105,25 @@ def test_stage_one_can_stop_and_go_on_and_be_given(
 def test_a_stage_one_that_cannot_be_used_is_explained(call: Call, archive: Path, tmp_path: Path) -> None:
     path = miniature("point-bert-tiny", archive, tmp_path / "run", probe=False, report=False)
     status, _, err = call("pretrain", "--config", path, "--bert.vae-run", tmp_path / "nowhere")
-    assert status == 1 and "holds no finished stage one" in err and "config.yaml" in err
-    other = tmp_path / "other"
+    assert status == 1 and "There is no checkpoint" in err
+    other = tmp_path / "other" / "dvae"
     stage = PretrainConfig.load(path).vae_stage
-    sizes = stage.model.model_copy(update={"codes": 16})
-    DiscreteVAEStage(**dict(stage) | {"model": sizes}).save(other / "config.yaml")
-    status, _, err = call("pretrain", "--config", path, "--bert.vae-run", other)
-    assert status == 1 and "results.json, checkpoints/last.ckpt is missing" in err
+    stage.save(other / "config.yaml")
     (other / "checkpoints").mkdir()
-    for name in ("results.json", "checkpoints/last.ckpt"):
-        (other / name).touch()
+    (other / "checkpoints" / "last.ckpt").touch()
+    status, _, err = call("pretrain", "--config", path, "--bert.vae-run", other.parent)
+    assert status == 1 and "has no weights yet: it is not finished" in err
+    sizes = stage.model.model_copy(update={"codes": 16})
+    record = ModelRecord(method="point-bert", task="vocabulary", points=32, model=sizes)
+    save_weights(other, DiscreteVAE(sizes), record)
+    with pytest.raises(CheckpointError, match=r"holds the discrete VAE of stage one .point-bert., not a pre-trained"):
+        i2pmae.load(other)
     status, _, err = call("pretrain", "--config", path, "--bert.vae-run", other)
     assert status == 2 and "codes: 16, here 12" in err
+    model = EncoderModel(SMALL)
+    save_weights(tmp_path / "encoder", model, ModelRecord(method="i2p-mae", task="encoder", points=32, model=SMALL))
+    status, _, err = call("pretrain", "--config", path, "--bert.vae-run", tmp_path / "encoder")
+    assert status == 1 and "not the discrete VAE of stage one: train one with `i2pmae pretrain point-bert`" in err
 
 
 def test_a_configuration_of_before_the_methods_is_one_of_i2p_mae(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
         ([torch.zeros(3)], "holds list, not weights"),
         (torch.zeros(3), "holds Tensor, not weights"),
         ({"conv1.weight": torch.zeros(3), "fc.bias": torch.zeros(3)}, "no weights of a method.*found conv1.weight"),
-        ({"codebook": torch.zeros(3, 3), "encoder.first_conv.0.weight": torch.zeros(3)}, "discrete autoencoder"),
+        ({"codebook": torch.zeros(3, 3), "encoder.first_conv.0.weight": torch.zeros(3)}, "lacks decoder.mlp.4.weight"),
         ({"MAE_encoder.norm.weight": torch.zeros(3)}, "weights of point-mae: use --from point-mae"),
         ({"h_encoder.encoder_norms.0.bias": torch.zeros(3)}, "several levels: use --from i2p-mae or point-m2ae"),
         ({"rec_head.bias": torch.zeros(3)}, "use --from point-m2ae"),

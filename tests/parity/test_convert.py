@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from i2pmae.cli import main
-from i2pmae.hub import load, load_model, load_predictor
+from i2pmae.common.errors import CheckpointError
+from i2pmae.hub import load, load_model, load_predictor, load_vocabulary
 from i2pmae.models import PointBERT, PointMAE
 from tests.parity.cases import Case, cases, read
 
@@ -125,6 +126,25 @@ def test_point_mae(path: Path, prefix: str, tmp_path: Path, convert: Callable[..
     embedding = load(folder, "cpu").embed(case.records["points"], normalise=False, max_points=None)
     torch.testing.assert_close(embedding, tokens.mean(1) + tokens.amax(1), rtol=1e-3, atol=1e-3)
     assert f"used {len(case.weights)} tensors" in said
+
+
+@pytest.mark.parametrize("path", cases("bert-dvae"))
+def test_discrete_vae(path: Path, tmp_path: Path, convert: Callable[..., tuple[Path, str]]) -> None:
+    case = read(path)
+    file = released(tmp_path / "dVAE.pth", case.weights, prefix="module.")
+    folder, said = convert(file, "point-bert", *sizes(case))
+    vae = load_vocabulary(folder)
+    level = (hierarchy := vae.tokenise(case.records["points"]))[0]
+    with torch.no_grad():
+        case.check("token_logits", logits := vae.logits(hierarchy))
+        coarse, fine = vae.decode(logits.softmax(-1), level.centres)
+    case.check("softmax_coarse", coarse)
+    case.check("softmax_fine", fine)
+    assert "the discrete VAE of stage one of point-bert" in said and f"used {len(case.weights)} tensors" in said
+    with pytest.raises(CheckpointError, match="holds the discrete VAE"):
+        load(folder)
+    assert main(["convert", str(file), "--from", "point-mae", "--output", str(tmp_path / "other")]) == 1
+    assert main(["convert", str(file), "--from", "point-bert", "--encoder-only", "--output", str(tmp_path / "o")]) == 1
 
 
 @pytest.mark.parametrize("path", cases("bert-masked"))

@@ -1,38 +1,19 @@
 """Point-BERT's discrete VAE and masked transformer against stored outputs of the published code."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from i2pmae.hub.released.names import EMBEDDING_NAMES, PLAIN_NAMES, rename
+from i2pmae.hub.released.names import PLAIN_NAMES, VOCABULARY_NAMES, rename
 from i2pmae.models import DiscreteVAE, DiscreteVAEConfig, PointBERT, PointBERTConfig
 from i2pmae.objectives import uniform_divergence, vae_reconstruction_loss
 from tests.parity.cases import Case, cases, read
 
-GRAPHS = {"dgcnn_1": "to_logits", "dgcnn_2": "from_codes"}
-VAE_NAMES = {
-    **{rf"^encoder\.{theirs}": rf"embedding.{ours}" for theirs, ours in EMBEDDING_NAMES.items()},
-    **{rf"^{theirs}\.input_trans\.": rf"{ours}.input." for theirs, ours in GRAPHS.items()},
-    **{rf"^{a}\.layer5\.{i}\.": rf"{b}.{c}." for a, b in GRAPHS.items() for i, c in ((0, "join"), (1, "join_norm"))},
-    **{
-        rf"^{a}\.layer{layer}\.{i}\.": rf"{b}.{c}.{layer - 1}."
-        for a, b in GRAPHS.items()
-        for layer in range(1, 5)
-        for i, c in ((0, "edges"), (1, "norms"))
-    },
-    r"^decoder\.mlp\.": r"folding.coarse.",
-    r"^decoder\.final_conv\.0\.": r"folding.fine_in.",
-    r"^decoder\.final_conv\.1\.": r"folding.fine_in_norm.",
-    r"^decoder\.final_conv\.3\.": r"folding.fine_inner.",
-    r"^decoder\.final_conv\.4\.": r"folding.fine_inner_norm.",
-    r"^decoder\.final_conv\.6\.": r"folding.fine_out.",
-}
-BERT_NAMES = {**PLAIN_NAMES, r"^lm_head\.": r"token_head.", r"^cls_head\.": r"class_head."}
 
-
-def load(model: nn.Module, case: Case, names: dict[str, str]) -> None:
+def load(model: nn.Module, case: Case, names: Mapping[str, str]) -> None:
     model.load_state_dict(rename(case.weights, model.state_dict(), names))
     model.eval()
 
@@ -54,7 +35,7 @@ def build_vae(case: Case) -> DiscreteVAE:
         decoder_dim=stored["decoder_dims"],
     )
     model = DiscreteVAE(config)
-    load(model, case, VAE_NAMES)
+    load(model, case, VOCABULARY_NAMES)
     return model
 
 
@@ -91,7 +72,7 @@ def test_masked_transformer(path: Path) -> None:
         vae=DiscreteVAEConfig(**sizes, embed_dim=words["encoder_dims"], codes=words["num_tokens"]),
     )
     model = PointBERT(config)
-    load(model, case, BERT_NAMES)
+    load(model, case, PLAIN_NAMES)
     hierarchy = model.tokenise(case.records["points"])
     masked = case.records["mask"]
     case.check("centers", hierarchy[0].centres)

@@ -4,7 +4,7 @@ from i2pmae.hub.encoder import Encoder, load
 from i2pmae.hub.predictor import CloudClassifier, CloudSegmenter, load_predictor
 from i2pmae.hub.record import Method, ModelRecord
 from i2pmae.hub.transfer import Transfer, encoder_config, start_from
-from i2pmae.hub.weights import load_model, save_weights
+from i2pmae.hub.weights import load_model, load_vocabulary, save_weights
 
 __all__ = [
     "CloudClassifier",
@@ -17,6 +17,7 @@ __all__ = [
     "load",
     "load_model",
     "load_predictor",
+    "load_vocabulary",
     "save_weights",
     "start_from",
 ]

@@ -12,6 +12,7 @@ from i2pmae.common.errors import CheckpointError
 from i2pmae.models.base import EncoderModel, PointModel
 from i2pmae.models.classifier import Classifier, ClassifierConfig
 from i2pmae.models.config import I2PMAEConfig, PlainConfig
+from i2pmae.models.discrete_vae import DiscreteVAE, DiscreteVAEConfig
 from i2pmae.models.i2p_mae import I2PMAE
 from i2pmae.models.methods import POOLINGS, PRETRAINED, Method
 from i2pmae.models.point_bert import PointBERT, PointBERTConfig
@@ -31,13 +32,22 @@ __all__ = [
 
 HIERARCHICAL: tuple[Method, ...] = ("i2p-mae", "point-m2ae")
 """Methods whose encoder has several levels."""
-ModelTask = Literal["pretraining", "classification", "segmentation", "encoder"]
-ModelConfig = I2PMAEConfig | PointMAEConfig | PointBERTConfig | PlainConfig | ClassifierConfig | SegmenterConfig
+ModelTask = Literal["pretraining", "classification", "segmentation", "encoder", "vocabulary"]
+ModelConfig = (
+    I2PMAEConfig
+    | PointMAEConfig
+    | PointBERTConfig
+    | PlainConfig
+    | ClassifierConfig
+    | SegmenterConfig
+    | DiscreteVAEConfig
+)
 HOLDS: Mapping[ModelTask, str] = {
     "pretraining": "a pre-trained encoder",
     "encoder": "an encoder alone",
     "classification": "a classifier",
     "segmentation": "a part segmenter",
+    "vocabulary": "the discrete VAE of stage one",
 }
 """What a folder of each task holds, in words."""
 COMMANDS: Mapping[ModelTask, str] = {
@@ -45,6 +55,7 @@ COMMANDS: Mapping[ModelTask, str] = {
     "encoder": "`i2pmae pretrain`",
     "classification": "`i2pmae finetune`",
     "segmentation": "`i2pmae segment`",
+    "vocabulary": "`i2pmae pretrain point-bert`",
 }
 """What makes a model for each task."""
 
@@ -55,7 +66,8 @@ class ModelRecord(Config):
     method: Method
     """Which method the weights belong to."""
     task: ModelTask = "pretraining"
-    """What the model was trained for last; ``encoder`` for an encoder alone, without what it was trained with."""
+    """What the model was trained for last; ``encoder`` for an encoder alone, without what it was trained with,
+    ``vocabulary`` for the discrete VAE of Point-BERT's stage one."""
     format: Literal[1] = 1
     """Version of this record."""
     i2pmae_version: str = Field(default_factory=lambda: version("i2pmae"))
@@ -91,10 +103,12 @@ class ModelRecord(Config):
     @model_validator(mode="after")
     def _check(self) -> "ModelRecord":
         kind = model_kind(self.method, self.task)
+        if self.task == "vocabulary" and self.method != "point-bert":
+            raise ValueError(f"{self.method} has no vocabulary: only point-bert has one")
         if type(self.model) is not kind:
             raise ValueError(f"{self.task} of {self.method} needs a {kind.__name__}, not {type(self.model).__name__}")
         encoder = getattr(self.model, "encoder", self.model)
-        if not isinstance(encoder, encoder_kind(self.method)):
+        if self.task != "vocabulary" and not isinstance(encoder, encoder_kind(self.method)):
             raise ValueError(f"{self.method} has no encoder that a {type(encoder).__name__} describes")
         if self.semantic_dim and (self.method, self.task) != ("i2p-mae", "pretraining"):
             raise ValueError("only the pre-training model of i2p-mae has a semantic_dim")
@@ -107,20 +121,21 @@ class ModelRecord(Config):
             return self.pooling
         return self.model.pooling if isinstance(self.model, ClassifierConfig) else POOLINGS[self.method]
 
-    def build(self) -> PointModel:
+    def build(self) -> PointModel | DiscreteVAE:
         """The model that the record describes, with initial weights."""
         if isinstance(self.model, I2PMAEConfig) and self.task == "pretraining":
             return I2PMAE(self.model, self.semantic_dim)
         return BUILDERS[type(self.model)](self.model)
 
 
-BUILDERS: Mapping[type[ModelConfig], Callable[[Any], PointModel]] = {
+BUILDERS: Mapping[type[ModelConfig], Callable[[Any], PointModel | DiscreteVAE]] = {
     I2PMAEConfig: EncoderModel,
     PlainConfig: EncoderModel,
     PointMAEConfig: PointMAE,
     PointBERTConfig: PointBERT,
     ClassifierConfig: Classifier,
     SegmenterConfig: Segmenter,
+    DiscreteVAEConfig: DiscreteVAE,
 }
 """Which model each configuration describes."""
 
@@ -136,6 +151,8 @@ def model_kind(method: Method, task: ModelTask) -> type[ModelConfig]:
         return ClassifierConfig
     if task == "segmentation":
         return SegmenterConfig
+    if task == "vocabulary":
+        return DiscreteVAEConfig
     return encoder_kind(method) if task == "encoder" else PRETRAINED[method]
 
 

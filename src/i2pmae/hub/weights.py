@@ -17,17 +17,18 @@ from torch import Tensor
 
 from i2pmae.common.errors import CheckpointError, UsageError, near_names
 from i2pmae.common.files import replacing
-from i2pmae.hub.record import ModelRecord
+from i2pmae.hub.record import ModelRecord, wrong_task
 from i2pmae.models.base import PointModel
+from i2pmae.models.discrete_vae import DiscreteVAE
 from i2pmae.models.methods import METHODS
 
-__all__ = ["RECORD_FILE", "WEIGHTS_FILE", "load_model", "save_weights"]
+__all__ = ["RECORD_FILE", "WEIGHTS_FILE", "load_model", "load_vocabulary", "save_weights"]
 
 WEIGHTS_FILE = "model.safetensors"
 RECORD_FILE = "model.yaml"
 
 
-def save_weights(folder: Path | str, model: PointModel, record: ModelRecord) -> None:
+def save_weights(folder: Path | str, model: PointModel | DiscreteVAE, record: ModelRecord) -> None:
     """Write the model's weights and its record into ``folder``, each file whole or not at all.
 
     :class:`UsageError` where the record describes another model; :class:`I2PError` where the disk is full or read-only.
@@ -52,7 +53,25 @@ def load_model(path: Path | str) -> tuple[PointModel, ModelRecord]:
     :class:`CheckpointError` says what is wrong: no such folder, no weights (yet), an unknown method's weights, a
     damaged file, or tensors that do not fit the model, each by name.
     """
-    folder = _find_folder(Path(path))
+    model, record = _load(Path(path))
+    if isinstance(model, DiscreteVAE):
+        raise wrong_task(path, record, "pretraining")
+    return model, record
+
+
+def load_vocabulary(path: Path | str) -> DiscreteVAE:
+    """The discrete VAE of Point-BERT (evaluation mode, on the CPU) in the folder of a stage one or a weights folder.
+
+    :class:`CheckpointError` as :func:`load_model`, and where the folder holds something else.
+    """
+    model, record = _load(Path(path))
+    if not isinstance(model, DiscreteVAE):
+        raise wrong_task(path, record, "vocabulary")
+    return model
+
+
+def _load(path: Path) -> tuple[PointModel | DiscreteVAE, ModelRecord]:
+    folder = _find_folder(path)
     record = _read_record(folder)
     tensors = _read_tensors(folder / WEIGHTS_FILE)
     model = record.build()

@@ -19,6 +19,7 @@ from i2pmae.evaluation.records import Result, Score, describe_run
 from i2pmae.evaluation.scores import score_classes
 from i2pmae.hub import Encoder, ModelRecord
 from i2pmae.hub.transfer import start_from
+from i2pmae.models.base import EncoderModel
 from i2pmae.recipes.downstream import Setup, open_labelled, open_start, settle, speaker
 from i2pmae.recipes.downstream_report import report_task
 from i2pmae.recipes.downstream_run import finished_result, stored_result, trained_parts
@@ -126,7 +127,7 @@ def _encoder(setup: Setup[FewShotConfig]) -> Encoder:
     source = setup.source
     record = ModelRecord(method=source.method, task="encoder", points=source.points, model=source.encoder)
     torch.manual_seed(derive(setup.config.seed, "weights"))
-    model = record.build()
+    model = EncoderModel(source.encoder)
     if source.trained is not None:
         start_from(model, source.trained)
     return Encoder(model, record, setup.device)

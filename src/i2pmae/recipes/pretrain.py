@@ -216,7 +216,7 @@ def _result(
     run: _Run, fitted: FitResult, stage_one: StageOne | None, probe: ProbeComparison | None, seconds: float
 ) -> RunResult:
     last = {name: float(fitted.history.epoch_means(name)[-1]) for name in fitted.history.losses}
-    before = 0.0 if stage_one is None or stage_one.given else stage_one.result.training_seconds
+    before = stage_one.result.training_seconds if stage_one is not None and stage_one.result is not None else 0.0
     return RunResult(
         output=run.config.output,
         clouds=len(run.training),
@@ -268,7 +268,7 @@ def _curves(history: History, stage_one: StageOne | None) -> Mapping[str, tuple[
     curves = {
         CURVES.get(name, name): (history["step"], history[name]) for name in (*history.losses, "total", "learning_rate")
     }
-    if stage_one is not None:
+    if stage_one is not None and stage_one.history is not None:
         earlier = stage_one.history
         curves |= {f"Stage one: {CURVES.get(name, name)}": (earlier["step"], earlier[name]) for name in earlier.losses}
     return curves
@@ -294,5 +294,7 @@ def _facts(run: _Run, stage_one: StageOne | None, result: RunResult) -> dict[str
 
 def _stage_one_fact(config: PretrainConfig, stage_one: StageOne) -> str:
     assert config.bert is not None
-    origin = f"from {config.bert.vae_run}" if stage_one.given else f"{stage_one.result.steps} steps"
-    return f"{stage_one.vae.config.codes} words, {stage_one.result.training_seconds / 60:.1f} minutes, {origin}"
+    words, result = f"{stage_one.vae.config.codes} words", stage_one.result
+    if result is None:
+        return f"{words}, from {config.bert.vae_run}"
+    return f"{words}, {result.steps} steps, {result.training_seconds / 60:.1f} minutes"

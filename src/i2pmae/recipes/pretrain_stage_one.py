@@ -6,20 +6,20 @@ from pathlib import Path
 import torch
 
 from i2pmae.common.config import Config
-from i2pmae.common.errors import CheckpointError, UsageError
+from i2pmae.common.errors import UsageError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import console
 from i2pmae.common.seeds import derive
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.records import describe_run
+from i2pmae.hub import ModelRecord, load_vocabulary, save_weights
 from i2pmae.models import DiscreteVAE
 from i2pmae.models.discrete_vae import DiscreteVAEConfig
-from i2pmae.training.checkpoint import checkpoint_path, load_checkpoint, load_model
 from i2pmae.training.config import STAGE_ONE_FOLDER, DiscreteVAEStage, PretrainConfig
 from i2pmae.training.discrete_vae import DiscreteVAEPretraining
 from i2pmae.training.engine import fit
 from i2pmae.training.history import History
-from i2pmae.training.runs import CONFIG_FILE, prepare_run_folder, stored_config
+from i2pmae.training.runs import prepare_run_folder
 from i2pmae.training.settings import FitSettings
 
 __all__ = ["StageOne", "StageOneResult", "open_stage_one"]
@@ -52,12 +52,10 @@ class StageOne:
 
     vae: DiscreteVAE
     """The trained model."""
-    result: StageOneResult
-    """What it ended in."""
-    history: History
-    """Metrics of every step."""
-    given: bool
-    """Whether another run made it."""
+    result: StageOneResult | None = None
+    """What it ended in; absent for one that was given."""
+    history: History | None = None
+    """Metrics of every step; absent likewise."""
 
 
 def open_stage_one(
@@ -89,30 +87,28 @@ def _own(stage: DiscreteVAEStage, clouds: CloudSet, device: torch.device, shown:
             **describe_run(device),
         )
         if not (folder.path / RESULT_FILE).exists():
+            record = ModelRecord(
+                method="point-bert",
+                task="vocabulary",
+                points=clouds.points.shape[1],
+                notes={"data": clouds.name, "epochs": stage.epochs},
+                model=stage.model,
+            )
+            save_weights(folder.path, task.model, record)
             write_text(folder.path / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
-    return StageOne(task.model, result, found.history, given=False)
+    return StageOne(task.model, result, found.history)
 
 
 def _given(folder: Path, sizes: DiscreteVAEConfig) -> StageOne:
-    if not (folder / CONFIG_FILE).is_file() or (folder / STAGE_ONE_FOLDER).is_dir():
+    if (folder / STAGE_ONE_FOLDER).is_dir():
         folder = folder / STAGE_ONE_FOLDER  # the folder of the whole run was given
-    missing = [name for name in (CONFIG_FILE, RESULT_FILE) if not (folder / name).is_file()]
-    missing += [] if checkpoint_path(folder).is_file() else [str(checkpoint_path(folder).relative_to(folder))]
-    if missing:
-        raise CheckpointError(
-            f"{folder} holds no finished stage one of Point-BERT: {', '.join(missing)} is missing. Give the folder "
-            f"{STAGE_ONE_FOLDER!r} of a run of Point-BERT whose stage one is done."
-        )
-    stage = stored_config(folder, DiscreteVAEStage)
-    if stage.model != sizes:
-        theirs, ours = stage.model.model_dump(), sizes.model_dump()
+    vae = load_vocabulary(folder)
+    if vae.config != sizes:
+        theirs, ours = vae.config.model_dump(), sizes.model_dump()
         differing = [f"  {name}: {theirs[name]}, here {ours[name]}" for name in ours if theirs[name] != ours[name]]
         raise UsageError(
             f"The discrete VAE in {folder} has other sizes than model.vae:\n"
             + "\n".join(differing)
             + "\nSet model.vae as there, or train a stage one of these sizes (without bert.vae_run)."
         )
-    vae = DiscreteVAE(stage.model)
-    load_model(checkpoint_path(folder), vae, load_checkpoint(checkpoint_path(folder))["model"])
-    result = StageOneResult.from_yaml((folder / RESULT_FILE).read_text(encoding="utf-8"), str(folder / RESULT_FILE))
-    return StageOne(vae, result, History.read(folder / "metrics.csv"), given=True)
+    return StageOne(vae)

@@ -180,7 +180,8 @@ class BERTConfig(Config):
     """What Point-BERT has beside its model: stage one, and the weights of the objectives of stage two."""
 
     vae_run: Path | None = None
-    """Folder of a finished stage one to take (the folder dvae of another run); trained at the start where absent."""
+    """A finished stage one to take: the folder of another run of Point-BERT, or of a released one that was converted;
+    trained at the start where absent."""
     vae: DiscreteVAETraining = DiscreteVAETraining()
     """Training of stage one."""
     words: float = Field(1.0, ge=0)

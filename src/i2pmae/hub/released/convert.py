@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from i2pmae.common.errors import CheckpointError, UsageError
-from i2pmae.hub.record import HIERARCHICAL, Method, ModelRecord, ModelTask
-from i2pmae.hub.released.names import HIERARCHICAL_NAMES, PLAIN_NAMES, rename
+from i2pmae.hub.record import HIERARCHICAL, HOLDS, Method, ModelRecord, ModelTask
+from i2pmae.hub.released.names import HIERARCHICAL_NAMES, PLAIN_NAMES, VOCABULARY_NAMES, rename
 from i2pmae.hub.released.reading import Released, read_released
 from i2pmae.hub.released.settings import ConvertOptions, Settings, settings_for
 from i2pmae.hub.released.sizes import Shapes, class_count, model_config
@@ -34,12 +34,13 @@ TASKS: tuple[tuple[str, ModelTask], ...] = (
     (r"cls_head_finetune\.", "classification"),
     (r"propagations?[._]\d+\.|convs1\.", "segmentation"),
     (r"rec_head(?:_2d|_3d)?\.|MAE_decoder\.|lm_head\.", "pretraining"),
+    (r"codebook$", "vocabulary"),
 )
 """Names that only files of a task have, without the prefix of an encoder."""
 SIGNS: tuple[tuple[str, Method], ...] = (
     (r"rec_head_[23]d\.", "i2p-mae"),
     (r"rec_head\.", "point-m2ae"),
-    (r"(?:transformer_q\.)?(?:reduce_dim|lm_head)\.", "point-bert"),
+    (r"(?:transformer_q\.)?(?:reduce_dim|lm_head)\.|codebook$", "point-bert"),
     (r"MAE_(?:encoder|decoder)\.", "point-mae"),
 )
 """Names that only files of a method have."""
@@ -96,7 +97,8 @@ def convert(file: Path | str, method: Method, output: Path | str, options: Conve
     )
     model = record.build()
     expected = model.state_dict()
-    renamed = rename(kept, expected, HIERARCHICAL_NAMES if method in HIERARCHICAL else PLAIN_NAMES)
+    plain = VOCABULARY_NAMES if task == "vocabulary" else PLAIN_NAMES
+    renamed = rename(kept, expected, HIERARCHICAL_NAMES if method in HIERARCHICAL else plain)
     if len(renamed) < len(kept):
         raise CheckpointError(f"{released.path} names some tensors twice, with and without a prefix of the encoder.")
     if options.encoder_only:
@@ -133,11 +135,6 @@ def _check_method(released: Released, method: Method) -> None:
         raise CheckpointError(f"{released.path} lacks reduce_dim, which Point-BERT has: use --from point-mae.")
     several = any(name.startswith("h_encoder.") for name in names)
     one = any(_bare(name).startswith("encoder.first_conv.") for name in names)
-    if "codebook" in names:
-        raise CheckpointError(
-            f"{released.path} holds the discrete autoencoder of Point-BERT's first stage, which is no encoder of "
-            "clouds: convert the file of the second stage."
-        )
     if not several and not one:
         raise CheckpointError(
             f"{released.path} holds no weights of a method known here: expected names such as h_encoder.… (I2P-MAE, "
@@ -174,6 +171,10 @@ def _task(released: Released, kept: Mapping[str, Tensor], method: Method, encode
         raise CheckpointError(
             f"{released.path} holds Point-BERT's part segmenter, whose head of graph convolutions has no counterpart "
             "here. Its encoder can be converted: add --encoder-only."
+        )
+    if encoder_only and "codebook" in names:
+        raise CheckpointError(
+            f"{released.path} holds {HOLDS['vocabulary']}, which has no encoder: convert it without --encoder-only."
         )
     for pattern, task in TASKS:
         if any(re.match(pattern, name) for name in names):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from i2pmae.typing import Tensor
 
-__all__ = ["HIERARCHICAL_NAMES", "PLAIN_NAMES", "rename"]
+__all__ = ["HIERARCHICAL_NAMES", "PLAIN_NAMES", "VOCABULARY_NAMES", "rename"]
 
 EMBEDDING_NAMES: Mapping[str, str] = {
     r"first_conv\.0\.": "lift.",
@@ -83,6 +83,28 @@ PLAIN_NAMES: Mapping[str, str] = {
     **part_head_names(2),
 }
 """Patterns for Point-MAE and Point-BERT: pre-training, classification, part segmentation."""
+
+GRAPHS: Mapping[str, str] = {"dgcnn_1": "to_logits", "dgcnn_2": "from_codes"}
+"""Graph networks of the discrete VAE; their layers 1 to 4 are edge convolutions, and layer 5 joins these."""
+
+VOCABULARY_NAMES: Mapping[str, str] = {
+    **{rf"^encoder\.{theirs}": rf"embedding.{ours}" for theirs, ours in EMBEDDING_NAMES.items()},
+    **{rf"^{theirs}\.input_trans\.": rf"{ours}.input." for theirs, ours in GRAPHS.items()},
+    **{rf"^{a}\.layer5\.{i}\.": rf"{b}.{c}." for a, b in GRAPHS.items() for i, c in ((0, "join"), (1, "join_norm"))},
+    **{
+        rf"^{a}\.layer{layer}\.{i}\.": rf"{b}.{c}.{layer - 1}."
+        for a, b in GRAPHS.items()
+        for layer in range(1, 5)
+        for i, c in ((0, "edges"), (1, "norms"))
+    },
+    r"^decoder\.mlp\.": r"folding.coarse.",
+    r"^decoder\.final_conv\.0\.": r"folding.fine_in.",
+    r"^decoder\.final_conv\.1\.": r"folding.fine_in_norm.",
+    r"^decoder\.final_conv\.3\.": r"folding.fine_inner.",
+    r"^decoder\.final_conv\.4\.": r"folding.fine_inner_norm.",
+    r"^decoder\.final_conv\.6\.": r"folding.fine_out.",
+}
+"""Patterns for the discrete VAE of Point-BERT's stage one."""
 
 
 def rename(

@@ -59,6 +59,8 @@ def model_config(
     """
     hierarchical = method in HIERARCHICAL
     try:
+        if task == "vocabulary":
+            return _vocabulary(shapes, settings), 0
         encoder = _hierarchy(shapes, settings) if hierarchical else PlainConfig(**_plain(shapes, settings))
         if task == "encoder":
             return encoder, 0
@@ -127,6 +129,23 @@ def _embed_widths(shapes: Shapes, place: str) -> tuple[int, int, int]:
         shapes.outputs(f"{place}.{layer}") for layer in ("first_conv.0", "first_conv.3", "second_conv.0")
     )
     return first, inner, second
+
+
+def _vocabulary(shapes: Shapes, settings: Settings) -> DiscreteVAEConfig:
+    size = shapes.outputs("decoder.mlp.4") // 3 * GRID**2
+    _agree(size, settings.group_sizes[0], "decoder.mlp.4", "group_sizes", settings.group_sizes[0])
+    return DiscreteVAEConfig(
+        group_count=settings.group_counts[0],
+        group_size=size,
+        embed_widths=_embed_widths(shapes, "encoder"),
+        embed_dim=shapes.outputs("encoder.second_conv.3"),
+        codes=shapes.outputs("dgcnn_1.layer5.0"),
+        code_dim=shapes.inputs("dgcnn_2.input_trans"),
+        decoder_dim=shapes.inputs("decoder.mlp.0"),
+        graph_input=shapes.outputs("dgcnn_1.input_trans"),
+        graph_widths=tuple(shapes.outputs(f"dgcnn_1.layer{layer}.0") for layer in range(1, 5)),
+        fold_widths=(shapes.outputs("decoder.mlp.0"), shapes.outputs("decoder.final_conv.0")),
+    )
 
 
 def _i2p_mae(encoder: Config, shapes: Shapes, settings: Settings) -> tuple[ModelConfig, int]:

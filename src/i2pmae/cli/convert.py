@@ -33,6 +33,7 @@ class Convert:
       i2pmae convert pre-train.pth --from i2p-mae --output weights/i2p-mae
       i2pmae convert modelnet40.pth --from point-mae --output weights/mae-mn40
       i2pmae convert pb.pth --from i2p-mae --settings scanobjectnn-pb --output weights/pb
+      i2pmae convert dVAE.pth --from point-bert --output weights/dvae
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]

@@ -97,8 +97,8 @@ def convert(file: Path | str, method: Method, output: Path | str, options: Conve
     )
     model = record.build()
     expected = model.state_dict()
-    plain = VOCABULARY_NAMES if task == "vocabulary" else PLAIN_NAMES
-    renamed = rename(kept, expected, HIERARCHICAL_NAMES if method in HIERARCHICAL else plain)
+    one_level = VOCABULARY_NAMES if task == "vocabulary" else PLAIN_NAMES
+    renamed = rename(kept, expected, HIERARCHICAL_NAMES if method in HIERARCHICAL else one_level)
     if len(renamed) < len(kept):
         raise CheckpointError(f"{released.path} names some tensors twice, with and without a prefix of the encoder.")
     if options.encoder_only:

@@ -79,9 +79,8 @@ def settings_for(method: Method, task: ModelTask, outputs: int, options: Convert
     neither the options nor the weights say which to take: a wrong guess would work badly without a sign of it.
     """
     table = HIERARCHICAL_SETTINGS if method in HIERARCHICAL else PLAIN_SETTINGS
-    own = {"pretraining": ["shapenet"], "encoder": ["shapenet"], "vocabulary": ["shapenet"]}
-    own |= {"segmentation": ["shapenetpart"]}
-    fitting = own.get(task, [name for name in table if not name.startswith("shapenet")])
+    classifiers = [name for name in table if not name.startswith("shapenet")]
+    fitting = {"classification": classifiers, "segmentation": ["shapenetpart"]}.get(task, ["shapenet"])
     name = options.settings or _default(method, task, outputs)
     base = pick("settings", name, table) if name else None
     if name and name not in fitting:

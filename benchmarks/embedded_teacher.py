@@ -1,6 +1,6 @@
 """Is the embedded teacher worth having? A linear probe on what teachers say about depth maps of held-out shapes.
 
-    python benchmarks/embedded_teacher.py --vit FOLDER [--data SET.npz --up z]
+    python benchmarks/embedded_teacher.py --vit FOLDER [--data SET.npz --up z] [--skip-shapes]
 
 Compares the embedded teacher, its twin with random weights and, where ``--vit`` gives its folder, the ImageNet ViT that
 it learnt from: on the built-in shapes, and on a labelled set (``x_train, y_train, x_test, y_test``). Each cloud is seen
@@ -14,6 +14,7 @@ because attention has strong spots in empty corners.
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +25,10 @@ from transformers import ViTConfig, ViTModel
 
 from i2pmae.common.progress import track
 from i2pmae.data.shapes import make_shapes
-from i2pmae.evaluation import linear_probe
-from i2pmae.projection import project
-from i2pmae.teachers import EMBEDDED_FOLDER, VisionTeacher, load_teacher
+from i2pmae.evaluation.probe import linear_probe
+from i2pmae.projection.rasterise import project
+from i2pmae.teachers.loading import EMBEDDED_FOLDER, load_teacher
+from i2pmae.teachers.vision import VisionTeacher
 
 
 class LabelledClouds(NamedTuple):
@@ -98,16 +100,20 @@ def agreement(student: VisionTeacher, vit: VisionTeacher, clouds: np.ndarray, co
     return r2, cosine, float(np.mean([np.corrcoef(a.numpy(), b.numpy())[0, 1] for a, b in pairs]))
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vit", type=Path, help="folder of the ImageNet ViT")
     parser.add_argument("--data", type=Path, help=".npz with x_train, y_train, x_test, y_test")
     parser.add_argument("--up", choices=("y", "z"), default="y", help="the axis that points up in --data")
+    parser.add_argument("--skip-shapes", action="store_true", help="leave the built-in shapes out")
     parser.add_argument("--train", type=int, default=2000)
     parser.add_argument("--test", type=int, default=1000)
-    options = parser.parse_args()
+    return parser
 
-    sets = {"built-in shapes": built_in(options.train, options.test)}
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    sets = {} if options.skip_shapes else {"built-in shapes": built_in(options.train, options.test)}
     if options.data:
         sets[options.data.stem] = from_file(options.data, options.up, options.train, options.test)
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +132,10 @@ def main() -> None:
                 for kind in train:
                     result = linear_probe(train[kind], clouds.y_train, test[kind], clouds.y_test)
                     row = (f"{set_name} ({len(clouds.y_train)}/{len(clouds.y_test)})", name, kind)
-                    print(f"| {' | '.join(row)} | {result.accuracy:.1%} | {result.C:g} | {seconds:.0f} |", flush=True)
+                    print(
+                        f"| {' | '.join(row)} | {result.accuracy:.1%} | {result.selected['C']:g} | {seconds:.0f} |",
+                        flush=True,
+                    )
         if options.vit:
             print("\n| clouds | feature R² | feature cosine | saliency correlation on the object |\n|---|---|---|---|")
             for set_name, clouds in sets.items():

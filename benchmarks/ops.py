@@ -1,22 +1,24 @@
 """Times of the geometry and projection operations, beside the obvious way to write each.
 
-python benchmarks/ops.py [--clouds 32] [--points 1024] [--device cpu]
+python benchmarks/ops.py [--clouds 32] [--points 1024] [--repeats 5] [--device cpu]
 """
 
 import argparse
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn import functional
 
 from i2pmae import ops
-from i2pmae.models import tokenise
-from i2pmae.projection import AXIS_VIEWS, lift, project, view_frame
+from i2pmae.encoders.tokenizer import tokenise
+from i2pmae.projection.lift import lift
+from i2pmae.projection.rasterise import project, view_frame
+from i2pmae.projection.views import AXIS_VIEWS
 
 
-def milliseconds(call: Callable[[], object], device: torch.device, repeats: int = 5) -> float:
+def milliseconds(call: Callable[[], object], device: torch.device, repeats: int) -> float:
     """Median over ``repeats``, after a warm-up."""
     call()
     times = []
@@ -58,13 +60,18 @@ def sampled(maps: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     return functional.grid_sample(maps.flatten(0, 1), grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clouds", type=int, default=32)
     parser.add_argument("--points", type=int, default=1024)
     parser.add_argument("--channels", type=int, default=192)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
     device = torch.device(options.device)
     torch.manual_seed(0)
     points = torch.randn(options.clouds, options.points, 3, device=device)
@@ -90,9 +97,10 @@ def main() -> None:
     }
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     print(f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"{options.clouds} clouds of {options.points} points, {options.channels} channels; median of 5, in ms")
+    about = f"{options.clouds} clouds of {options.points} points, {options.channels} channels"
+    print(f"{about}; median of {options.repeats}, in ms")
     for name, call in rows.items():
-        print(f"{name:40s} {milliseconds(call, device):9.1f}", flush=True)
+        print(f"{name:40s} {milliseconds(call, device, options.repeats):9.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,7 +50,7 @@ def write_folder(root: Path, files: int, subdivisions: int) -> None:
 
 def read_once(folder: Path, points: int, workers: int, cache: Path) -> None:
     """Read and print one line; run in a process of its own, so that memory is this reading's alone."""
-    from i2pmae.data import open_clouds
+    from i2pmae.data.folder import open_clouds
 
     start = time.perf_counter()
     clouds = open_clouds(folder, points=points, workers=workers, cache=cache, shown=False)
@@ -66,7 +67,7 @@ def read_once(folder: Path, points: int, workers: int, cache: Path) -> None:
     )
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--points", type=int, default=2048)
@@ -74,7 +75,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
     if options.cache:
         read_once(options.folder, options.points, options.workers[0], options.cache)
         return
@@ -85,8 +90,8 @@ def main() -> None:
             folder.mkdir()
             write_folder(folder, options.files, options.subdivisions)
         for workers in options.workers:
-            arguments = ["--folder", folder, "--points", options.points, "--workers", workers]
-            command = [sys.executable, __file__, *arguments, "--cache", Path(temporary, f"cache{workers}")]
+            reading = ["--folder", folder, "--points", options.points, "--workers", workers]
+            command = [sys.executable, __file__, *reading, "--cache", Path(temporary, f"cache{workers}")]
             subprocess.run([str(part) for part in command], check=True)
 
 

@@ -1,9 +1,11 @@
-"""Clouds per second of the built-in shapes on one core: ``python benchmarks/shapes.py``."""
+"""Clouds per second of the built-in shapes on one core: ``python benchmarks/shapes.py [--rounds 5]``."""
 
+import argparse
 import os
 import platform
 import statistics
 import time
+from collections.abc import Sequence
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -11,8 +13,6 @@ import numpy as np
 
 from i2pmae.data.shapes import CATEGORIES, ShapesConfig, make_shapes
 from i2pmae.data.shapes.assemble import BLOCK
-
-ROUNDS = 5
 
 
 def processor() -> str:
@@ -24,14 +24,23 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", type=int, nargs="+", default=[1024, 2048])
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    rounds = options.rounds
     count = BLOCK * len(CATEGORIES)
     print(f"{processor()}, 1 process, 1 thread, NumPy {np.__version__}, Python {platform.python_version()}")
-    print(f"{len(CATEGORIES)} categories, {count} clouds a round, {ROUNDS} rounds: median (best) clouds per CPU second")
-    for points in (1024, 2048):
+    print(f"{len(CATEGORIES)} categories, {count} clouds a round, {rounds} rounds: median (best) clouds per CPU second")
+    for points in options.points:
         for name, config in (("default", ShapesConfig()), ("clean", ShapesConfig.clean())):
             rates = []
-            for seed in range(ROUNDS):
+            for seed in range(rounds):
                 start = time.process_time()
                 make_shapes(count, points, seed=seed, config=config)
                 rates.append(count / (time.process_time() - start))

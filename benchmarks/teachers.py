@@ -9,15 +9,16 @@ package runs), and, for scale, transformers' eager attention that builds every l
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from transformers import AutoModel
 from transformers.utils import logging
 
 from i2pmae.data.shapes import make_shapes
-from i2pmae.projection import project
-from i2pmae.teachers import EMBEDDED_FOLDER, TEACHERS, load_teacher
+from i2pmae.projection.rasterise import project
+from i2pmae.teachers.catalogue import TEACHERS
+from i2pmae.teachers.loading import EMBEDDED_FOLDER, load_teacher
 from i2pmae.teachers.vision import choose_precision
 
 
@@ -50,13 +51,17 @@ def eager(name: str, precision: str, images: torch.Tensor) -> Callable[[], objec
     return run
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("teachers", nargs="*", default=["embedded"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     device = torch.device(options.device)

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from i2pmae.data.shapes import make_shapes
-from i2pmae.projection import AXIS_VIEWS, project
+from i2pmae.projection.rasterise import project
+from i2pmae.projection.views import AXIS_VIEWS
 from i2pmae.typing import Float, Tensor
 
 __all__ = ["SIZE", "built_in_clouds", "contours", "depth_maps", "fractals", "make_images", "superquadrics"]

@@ -13,7 +13,8 @@ from jaxtyping import install_import_hook
 import tests.typechecker  # noqa: F401  (the hook looks it up by name)
 
 install_import_hook(
-    ["i2pmae.ops", "i2pmae.projection", "i2pmae.models", "i2pmae.objectives"], "tests.typechecker.check_types"
+    ["i2pmae.ops", "i2pmae.projection", "i2pmae.encoders", "i2pmae.methods", "i2pmae.tasks"],
+    "tests.typechecker.check_types",
 )
 
 import torch

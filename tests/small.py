@@ -1,9 +1,8 @@
 """Models small enough for every test."""
 
-from i2pmae.models.config import I2PMAEConfig
-from i2pmae.models.discrete_vae import DiscreteVAEConfig
-from i2pmae.models.point_bert import PointBERTConfig
-from i2pmae.models.point_mae import PointMAEConfig
+from i2pmae.methods.i2p_mae.config import I2PMAEConfig
+from i2pmae.methods.point_bert.config import DiscreteVAEConfig, PointBERTConfig
+from i2pmae.methods.point_mae.config import PointMAEConfig
 
 SMALL = I2PMAEConfig(
     group_counts=(16, 8, 4),

@@ -4,70 +4,115 @@
 >>> encoder = i2pmae.load("runs/pretrain")                 # a run folder or a weights folder
 >>> encoder.embed(points)                                  # (b, n, 3) or (n, 3) to (b, c) or (c,)
 >>> encoder.point_features(points)                         # (b, n, d)
->>> i2pmae.pretrain(i2pmae.RECIPES["tiny"]().model_copy(update={"data": "my/scans"}))
+>>> encoder.module                                         # the same as a torch.nn.Module with gradients
+>>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
+
+Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``probe``,
+``predict``, ``view``, ``convert``, ``check``, ``prepare``, ``results``.
 """
 
-import importlib
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from i2pmae.common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from i2pmae.commands.compare import compare
+    from i2pmae.commands.compare_config import CompareConfig
+    from i2pmae.commands.convert import convert
+    from i2pmae.commands.data import check, prepare
+    from i2pmae.commands.embed import embed
+    from i2pmae.commands.fewshot import fewshot
+    from i2pmae.commands.finetune import finetune
+    from i2pmae.commands.predict import predict
+    from i2pmae.commands.pretrain import pretrain
+    from i2pmae.commands.probe import probe
+    from i2pmae.commands.recipes import recipe, recipes
+    from i2pmae.commands.results import results
+    from i2pmae.commands.segment import segment
+    from i2pmae.commands.use import load, load_predictor
+    from i2pmae.commands.view import view
     from i2pmae.common.errors import I2PError, UsageError
-    from i2pmae.data import CloudSet, normalise, open_clouds
+    from i2pmae.data.clouds import CloudSet, normalise
+    from i2pmae.data.config import DataConfig
+    from i2pmae.data.folder import open_clouds
     from i2pmae.data.shapes import make_shapes
     from i2pmae.evaluation.probe import linear_probe
-    from i2pmae.hub import Encoder, load
-    from i2pmae.models import I2PMAE, I2PMAEConfig
-    from i2pmae.recipes import RECIPES
-    from i2pmae.recipes.pretrain import pretrain
-    from i2pmae.teachers import load_teacher
-    from i2pmae.training.config import PretrainConfig
+    from i2pmae.methods.config import PretrainConfig
+    from i2pmae.runs.record import RunRecord
+    from i2pmae.tasks.config import TaskRunConfig
+    from i2pmae.teachers.loading import load_teacher
+    from i2pmae.training.config import TrainingConfig
+    from i2pmae.weights.encoder import Encoder
 
 __version__ = version("i2pmae")
 
+_COMMANDS = {
+    name: f"i2pmae.commands.{name}"
+    for name in (
+        *("compare", "convert", "embed", "fewshot", "finetune", "predict", "pretrain", "probe", "results"),
+        *("segment", "view"),
+    )
+}
 _HOMES = {
+    **_COMMANDS,
+    "check": "i2pmae.commands.data",
+    "prepare": "i2pmae.commands.data",
+    "recipe": "i2pmae.commands.recipes",
+    "recipes": "i2pmae.commands.recipes",
+    "load": "i2pmae.commands.use",
+    "load_predictor": "i2pmae.commands.use",
+    "CompareConfig": "i2pmae.commands.compare_config",
     "I2PError": "i2pmae.common.errors",
     "UsageError": "i2pmae.common.errors",
-    "CloudSet": "i2pmae.data",
-    "normalise": "i2pmae.data",
-    "open_clouds": "i2pmae.data",
+    "CloudSet": "i2pmae.data.clouds",
+    "DataConfig": "i2pmae.data.config",
+    "normalise": "i2pmae.data.clouds",
+    "open_clouds": "i2pmae.data.folder",
     "make_shapes": "i2pmae.data.shapes",
     "linear_probe": "i2pmae.evaluation.probe",
-    "Encoder": "i2pmae.hub",
-    "load": "i2pmae.hub",
-    "I2PMAE": "i2pmae.models",
-    "I2PMAEConfig": "i2pmae.models",
-    "RECIPES": "i2pmae.recipes",
-    "pretrain": "i2pmae.recipes.pretrain",
-    "load_teacher": "i2pmae.teachers",
-    "PretrainConfig": "i2pmae.training.config",
+    "PretrainConfig": "i2pmae.methods.config",
+    "RunRecord": "i2pmae.runs.record",
+    "TaskRunConfig": "i2pmae.tasks.config",
+    "load_teacher": "i2pmae.teachers.loading",
+    "TrainingConfig": "i2pmae.training.config",
+    "Encoder": "i2pmae.weights.encoder",
 }
 """Public names and the modules they come from, imported on first use: ``i2pmae --help`` must not wait for PyTorch."""
 
 __all__ = [
-    "I2PMAE",
-    "RECIPES",
     "CloudSet",
+    "CompareConfig",
+    "DataConfig",
     "Encoder",
     "I2PError",
-    "I2PMAEConfig",
     "PretrainConfig",
+    "RunRecord",
+    "TaskRunConfig",
+    "TrainingConfig",
     "UsageError",
+    "check",
+    "compare",
+    "convert",
+    "embed",
+    "fewshot",
+    "finetune",
     "linear_probe",
     "load",
+    "load_predictor",
     "load_teacher",
     "make_shapes",
     "normalise",
     "open_clouds",
+    "predict",
+    "prepare",
     "pretrain",
+    "probe",
+    "recipe",
+    "recipes",
+    "results",
+    "segment",
+    "view",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'i2pmae' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from i2pmae.cli import main
-from i2pmae.hub import ModelRecord, save_weights
-from i2pmae.models.i2p_mae import I2PMAE
+from i2pmae.methods.i2p_mae.model import I2PMAE
+from i2pmae.weights.record import ModelRecord
+from i2pmae.weights.store import save_weights
 from tests.small import SMALL as TINY
 
 Call = Callable[..., tuple[int, str, str]]
@@ -39,8 +40,8 @@ def weights(tmp_path: Path) -> Path:
     folder = tmp_path / "weights"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = I2PMAE(TINY, 6)
-    record = ModelRecord(method="i2p-mae", semantic_dim=6, points=32, teacher="embedded", model=TINY)
+        model = I2PMAE(TINY.changed(semantic_dim=6))
+    record = ModelRecord(method="i2p-mae", points=32, teacher="embedded", pooling="max", model=model.config)
     save_weights(folder, model, record)
     return folder
 

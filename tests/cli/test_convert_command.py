@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2pmae.hub import load_predictor
+from i2pmae.commands.use import load_predictor
 from tests.cli.conftest import Call
-from tests.hub.published import published_plain
-from tests.hub.small_models import make_model
+from tests.weights.published import published_plain
+from tests.weights.small_models import make_model
 
 SIZES = ("--group-counts", 8, "--group-sizes", 8, "--heads", 2, "--points", 64)
 

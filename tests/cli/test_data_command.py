@@ -111,3 +111,47 @@ def test_prepare_into_a_folder_with_something_else(call: Call, tmp_path: Path, a
     status, _, err = call("data", "prepare", archive, "--output", tmp_path / "mine")
     assert status == 2 and "holds something else" in err
     assert call("data", "prepare", archive, "--output", tmp_path / "o", "--points", 2)[0] == 2
+
+
+def test_a_flat_folder(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "flat").mkdir()
+    for index in range(3):
+        np.save(tmp_path / "flat" / f"{index}.npy", layouts.cloud(index))
+    status, out, err = call("data", "check", tmp_path / "flat")
+    assert (status, err.count("Error")) == (0, 0)
+    assert "3 clouds" in out and "No sub-folders name classes" in out
+    status, out, err = call("data", "prepare", tmp_path / "flat", "--output", tmp_path / "ready")
+    assert status == 0 and "3 clouds of 2048 points" in out and "No sub-folders" in err
+    assert call("data", "check", tmp_path / "flat", "--labels", "folder")[0] == 1
+
+
+def test_check_for_a_task(call: Call, tmp_path: Path) -> None:
+    parts = np.repeat(np.array([[0, 1], [0, 1], [0, 2]]), 32, axis=1)
+    path = tmp_path / "parts.npz"
+    np.savez(path, points=layouts.clouds(3), part_labels=parts, split=["train", "val", "test"])
+    assert call("data", "check", path)[0] == 0
+    status, out, _ = call("data", "check", path, "--for", "segment", "--points", 64)
+    assert status == 1
+    assert "segment would refuse the set: 1 of 1 test clouds have parts that no training cloud" in out
+    assert "all clouds: '2' in 1 cloud" in out and "Nothing is missing or damaged." in out
+    assert "There are no labels" in call("data", "check", path, "--for", "probe")[1]
+    assert call("data", "check", path, "--for", "pretrain")[0] == 0
+    assert call("data", "check", path, "--for", "magic")[0] == 2
+
+
+def test_the_help_names_commands_that_work(call: Call) -> None:
+    out = call("data", "--help")[1]
+    assert "i2pmae segment shapenetpart --checkpoint RUN --data shapenetpart\n" in out
+    status, out, _ = call("segment", "shapenetpart", "--help")
+    assert status == 0 and "--checkpoint" in out and "--data" in out
+
+
+def test_names_that_are_no_plain_text(call: Call, tmp_path: Path) -> None:
+    names = ["[/red]", "a\nb", "bell\a", "[v2] cup"]
+    np.savez(tmp_path / "set.npz", points=layouts.clouds(4), labels=range(4), classes=names)
+    for command in (["check", tmp_path / "set.npz"], ["prepare", tmp_path / "set.npz", "--output", tmp_path / "out"]):
+        status, _, err = call("data", *command)
+        assert status == 0, err
+    status, out, _ = call("data", "check", tmp_path / "out")
+    assert status == 0
+    assert all(name in out for name in ("[/red]", "a\\nb", "bell\\x07", "[v2] cup"))

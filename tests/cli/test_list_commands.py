@@ -1,9 +1,11 @@
 import yaml
 
-from i2pmae.recipes import RECIPES
-from i2pmae.teachers import TEACHERS
-from i2pmae.training.config import PretrainConfig
+from i2pmae.methods import recipes
+from i2pmae.methods.config import PretrainConfig
+from i2pmae.teachers.catalogue import TEACHERS
 from tests.cli.conftest import Call
+
+RECIPES = recipes()
 
 
 def test_recipes_are_listed_with_what_they_do(call: Call) -> None:

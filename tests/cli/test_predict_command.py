@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 import trimesh
 
+from i2pmae.commands.use import load_predictor
 from i2pmae.data.sources import open_source
-from i2pmae.hub import load_predictor
 from tests.cli.conftest import Call
-from tests.hub.small_models import save_model
+from tests.weights.small_models import save_model
 
 
 @pytest.fixture
@@ -142,16 +142,24 @@ def test_files_of_the_same_name_do_not_replace_each_other(call: Call, segmenter:
         (("{classifier}", "{folder}", "--output", "out.npz"), 2, "written as .csv, .parquet, .json"),
         (("{classifier}", "{folder}", "--top", "4"), 2, "from 1 to 3"),
         (("{classifier}", "{folder}", "--top", "0"), 2, "from 1 to 3"),
-        (("{classifier}", "{folder}", "--ply", "out"), 2, "names no parts: leave --ply out"),
-        (("{classifier}", "{folder}", "--category", "chair"), 2, "leave --category out"),
+        (
+            ("{classifier}", "{folder}", "--ply", "out"),
+            2,
+            "holds a classifier, which has no use for --ply: leave it out",
+        ),
+        (("{classifier}", "{folder}", "--category", "chair"), 2, "no use for --category: leave it out"),
         (("{classifier}", "{folder}", "--batch-size", "0"), 2, "at least 1"),
-        (("{classifier}", "{folder}", "--points", "8"), 2, "at least 16"),
+        (
+            ("{classifier}", "{folder}", "--points", "8"),
+            2,
+            "points: Input should be greater than or equal to 16 (got 8)",
+        ),
         (("{classifier}", "nowhere"), 1, "no file or folder nowhere"),
-        (("{classifier}",), 2, "PATH"),
+        (("{classifier}",), 2, "Say which data: `i2pmae predict CHECKPOINT DATA [OPTIONS]`"),
         (("{segmenter}", "{folder}"), 2, "--category"),
         (("{segmenter}", "{folder}", "--category", "chiar"), 2, "Did you mean 'chair'"),
         (("{segmenter}", "{folder}", "--labels", "folder"), 2, "clouds of ball, plate, stick, which this segmenter"),
-        (("{segmenter}", "{folder}", "--top", "2"), 2, "leave --top out"),
+        (("{segmenter}", "{folder}", "--top", "2"), 2, "a part segmenter, which has no use for --top: leave it out"),
         (("{segmenter}", "{folder}", "--category", "chair", "--ply", "{classifier}/model.yaml"), 1, "Cannot write"),
         (("{weights}", "{folder}"), 1, "holds a pre-trained encoder (i2p-mae), not a classifier"),
         (("{folder}", "{folder}"), 1, "not a run or weights folder"),

@@ -54,7 +54,7 @@ def test_other_classifiers_can_be_chosen(call: Call, weights: Path, archive: Pat
     assert status == 0, err
     assert f"\n{parameter}  " in out and "chosen on train, 5-fold" in out
     result = json.loads(call("probe", weights, "--data", archive, "--classifier", name, "--json")[1])
-    assert result["task"] == name and result[parameter] > 0
+    assert result["kind"] == name and result[parameter] > 0
     status, _, err = call("probe", weights, "--data", archive, "--classifier", "forest")
     assert status == 2 and "forest" in err
 
@@ -98,4 +98,4 @@ def test_a_damaged_checkpoint_is_named(call: Call, weights: Path, archive: Path)
 def test_the_data_must_be_named(call: Call, weights: Path) -> None:
     status, _, err = call("probe", weights)
     assert status == 2
-    assert "--data" in err
+    assert "Say which data: `i2pmae probe CHECKPOINT DATA [OPTIONS]`" in err

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from i2pmae.cli import COMMANDS
-from i2pmae.cli.summary import task_summary
-from i2pmae.evaluation import Result, Score
-from i2pmae.recipes.downstream_recipes import FEWSHOT_RECIPES, FINETUNE_RECIPES, SEGMENT_RECIPES
+from i2pmae.cli.fewshot import COMMAND as FEWSHOT
+from i2pmae.runs.record import RunRecord, Score
+from i2pmae.tasks import TASKS
 from tests.cli.conftest import Call
 
-TABLES = {"finetune": FINETUNE_RECIPES, "segment": SEGMENT_RECIPES, "fewshot": FEWSHOT_RECIPES}
+TABLES = {name: task.recipes for name, task in TASKS.items()}
 QUICK = "--device cpu --epochs 1 --points 40 --no-report --augment.kind none"
 
 
@@ -44,20 +44,39 @@ def test_options_override_the_recipe() -> None:
     line += " --optimiser.learning-rate 1"
     config, resume = read("finetune", *line.split(), "--twin", "--freeze", "--resume")
     assert resume
-    assert (config.checkpoint, config.data, config.output, config.seed) == (Path("c"), "d", Path("o"), 3)
-    assert (config.clouds.up, config.clouds.points, config.input_points, config.candidates) == ("z", 1500, 512, 600)
-    assert (config.encoder.group_sizes, config.encoder.attention_radii) == ((8, 4, 4), None)
-    assert (config.augment.kind, config.optimiser.learning_rate, config.optimiser.warmup_epochs) == ("none", 1, 10)
-    assert (config.twin, config.freeze, config.smoothing) == (True, True, 0.2)
+    task, data, training = config.task, config.data, config.training
+    assert (task.checkpoint, data.source, config.output.folder, training.seed) == (Path("c"), "d", Path("o"), 3)
+    assert (data.up, data.points, task.input_points, task.candidates) == ("z", 1500, 512, 600)
+    assert (task.encoder.group_sizes, task.encoder.attention_radii) == ((8, 4, 4), None)
+    assert (training.optimiser.learning_rate, training.optimiser.warmup_epochs) == (1, 10)
+    assert (task.augment.kind, task.twin, task.freeze, task.smoothing) == ("none", True, True, 0.2)
+
+
+def test_the_value_of_an_option_is_no_recipe() -> None:
+    own, tiny = (TABLES["segment"][name]() for name in ("own", "tiny"))
+    assert read("segment", "--model", "tiny")[0] == own.changed(model="tiny") != tiny
+    assert read("segment", "--output", "tiny")[0] == own.changed(output="tiny")
+    assert read("segment", "--no-report", "tiny")[0] == tiny.changed(report=False)
+    assert read("segment", "--checkpoint", "c", "--twin", "tiny")[0] == tiny.changed(checkpoint="c", twin=True)
+
+
+def test_words_stand_for_checkpoint_and_data(tmp_path: Path) -> None:
+    expected = TABLES["finetune"]["modelnet40"]().changed(checkpoint=tmp_path, data="shapes", epochs=3)
+    for line in (
+        f"modelnet40 {tmp_path} shapes",
+        f"{tmp_path} modelnet40 shapes",
+        f"modelnet40 {tmp_path} --data shapes",
+    ):
+        assert read("finetune", *line.split(), "--epochs", "3")[0] == expected
+    named = f"modelnet40 shapes --checkpoint {tmp_path} --epochs 3"
+    assert read("finetune", *named.split())[0] == expected
 
 
 @pytest.mark.parametrize("command", TABLES)
 def test_a_stored_configuration_repeats_a_run(command: str, tmp_path: Path) -> None:
-    stored = TABLES[command]["own"]().model_copy(update={"seed": 9, "output": tmp_path})
+    stored = TABLES[command]["own"]().changed(seed=9, output=tmp_path)
     stored.save(tmp_path / "config.yaml")
-    assert read(command, "--config", str(tmp_path / "config.yaml"), "--epochs", "4")[0] == stored.model_copy(
-        update={"epochs": 4}
-    )
+    assert read(command, "--config", str(tmp_path / "config.yaml"), "--epochs", "4")[0] == stored.changed(epochs=4)
     assert read(command, "--output", str(tmp_path), "--resume") == (stored, True)
 
 
@@ -74,9 +93,9 @@ def test_a_classifier_from_the_command_line(call: Call, weights: Path, folder: P
     status, _, err = call("finetune", *line.split())
     assert status == 2 and "holds another run" in err
     status, _, err = call("finetune", "--output", run, "--resume", "--epochs", "7")
-    assert status == 2 and "epochs: 1 in the folder, 7 now" in err
+    assert status == 2 and "training.epochs: 1 in the folder, 7 now" in err
     status, _, err = call("segment", "--output", run, "--resume")
-    assert status == 2 and "cannot resume the run" in err and "one of another command" in err
+    assert status == 2 and "This is a configuration of finetune, not of segment" in err
 
 
 def test_parts_from_the_command_line(call: Call, weights: Path, tmp_path: Path) -> None:
@@ -108,9 +127,9 @@ def test_few_shots_from_the_command_line(call: Call, weights: Path, archive: Pat
         ("finetune --checkpoint nowhere", "There is no checkpoint nowhere"),
         ("finetune --data nowhere", "nowhere"),
         ("finetune --model smal", "Did you mean 'small'"),
-        ("segment --batch-size 1", "greater than or equal to 2"),
+        ("segment --batch-size 1", "needs batches of 2 clouds or more: raise --batch-size"),
         ("segment --data shapes --clouds 40", "has no part labels"),
-        ("fewshot --ways 1", "greater than or equal to 2"),
+        ("fewshot --ways 1", "ways: Input should be greater than or equal to 2"),
     ],
 )
 def test_wrong_calls_are_explained(call: Call, tmp_path: Path, line: str, said: str) -> None:
@@ -121,13 +140,14 @@ def test_wrong_calls_are_explained(call: Call, tmp_path: Path, line: str, said: 
     assert "Traceback" not in err
 
 
-def test_the_summary_puts_the_twin_beside_the_score(tmp_path: Path) -> None:
-    result = Result(
-        task="fewshot", primary="accuracy", scores={"accuracy": Score.of([0.5, 0.75])}, protocol="How.",
+def test_the_summary_puts_the_twin_beside_the_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = RunRecord(
+        kind="fewshot", primary="accuracy", scores={"accuracy": Score.of([0.5, 0.75])}, protocol="How.",
         train_clouds=8, test_clouds=2, points=32, chance=0.25, per_class={"a": 0.5},
     )  # fmt: skip
     (tmp_path / "report.html").touch()
-    text = task_summary(result.model_copy(update={"twin": result}), tmp_path)
+    FEWSHOT.show(result.with_twin(result).changed(output=tmp_path))
+    text = capsys.readouterr().out.rstrip("\n")
     assert text.startswith("accuracy         62.50 ± 17.68 %  (from scratch 62.50 ± 17.68 %)\nchance           25.00 %")
     assert "8 train, 2 test, 32 points each" in text
     assert str(tmp_path / "report.html") in text and "parts.png" not in text

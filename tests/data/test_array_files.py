@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import DataError
-from i2pmae.data import normalise, open_clouds
 from i2pmae.data.arrays import describe_arrays
+from i2pmae.data.clouds import normalise
+from i2pmae.data.folder import open_clouds
 
 NAMES = np.array(["cup", "jug", "pot"])
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import DataError, UsageError
-from i2pmae.data import CloudSet, normalise
 from i2pmae.data.benchmarks import READERS, open_folds, recognise
 from i2pmae.data.benchmarks.modelnet import CLASSES_10, CLASSES_40
 from i2pmae.data.benchmarks.shapenet55 import TAXONOMY
 from i2pmae.data.benchmarks.shapenetpart import CATEGORIES, PARTS
+from i2pmae.data.clouds import CloudSet, normalise
 from i2pmae.data.reading import Request
 from i2pmae.data.sources import open_source
 from tests.data import layouts
@@ -462,3 +462,18 @@ def test_fewer_and_more_points_follow_from_the_seed(tmp_path: Path) -> None:
     many = read("scanobjectnn-bg", folder, 100)
     assert len(np.unique(many.points[0], axis=0)) == 64
     assert any("fewer than 100 points" in note for note in many.notes)
+
+
+def test_a_shape_in_two_lists_of_splits(tmp_path: Path) -> None:
+    root = layouts.shapenet55(tmp_path / "a")
+    with (root / "ShapeNet-55" / "test.txt").open("a") as file:
+        file.write("02691156-a1.npy\n")
+    with pytest.raises(DataError, match=r"a1.npy \(train\) and shapenet_pc/02691156-a1.npy \(test\) are one file"):
+        open_source(f"shapenet55={root}", points=64, workers=0, shown=False)
+    root = layouts.shapenetpart_pairs(tmp_path / "b")
+    layouts.split_lists(root)
+    lists = root / "train_test_split"
+    name = json.loads((lists / "shuffled_val_file_list.json").read_text())[0]
+    (lists / "shuffled_test_file_list.json").write_text(json.dumps([name]))
+    with pytest.raises(DataError, match="is in the lists of both val and test"):
+        open_source(f"shapenetpart={root}", points=64, workers=0, shown=False)

@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from i2pmae.common.errors import DataError
-from i2pmae.data import CloudSet
+from i2pmae.data.clouds import CloudSet
 from i2pmae.data.sources import open_source
 from tests.data.layouts import cloud
 
@@ -64,8 +64,21 @@ def test_a_csv_of_points_is_no_manifest(tmp_path: Path) -> None:
     [
         ("path,label\n", "lists no clouds"),
         ("path,label\nscans/a.npy,\nscans/b.npy,x\n", "line 2: the label is empty"),
-        ("path,split\nscans/a.npy,train\nscans/b.npy,dev\n", "line 3: the split is 'dev'; expected train, val or test"),
-        ("path\nscans/a.npy\nscans/a.npy\n", "1 paths stand in it more than once"),
+        (
+            "path,split\nscans/a.npy,train\nscans/b.npy,trian\nscans/c.npy,x\n",
+            r"line 3: the split is 'trian'; expected train, val or test \(did you mean 'train'\?\), and 1 more rows",
+        ),
+        (
+            "path,split\nscans/a.npy,train\nscans/b.npy,test\nscans/../scans/a.npy,test\n",
+            r"scans/a.npy \(line 2, train\) and scans/../scans/a.npy \(line 4, test\) are one file",
+        ),
+        (
+            "path,label\nscans/a.npy,cup\nscans/a.npy,jug\n",
+            r"scans/a.npy \(line 2, class 'cup'\) and scans/a.npy \(line 3, class 'jug'\) are one file",
+        ),
+        ("path\n~nobody-of-that-name/x.npy\n", "line 2: ~nobody-of-that-name/x.npy: there is no user"),
+        ("path,path\nscans/a.npy,scans/b.npy\n", "has 2 columns path"),
+        ("path,Label,label\nscans/a.npy,a,b\n", "has 2 columns label"),
         ("path\nscans/a.jpg\n", r"line 2: unknown file format 'scans/a.jpg'"),
         ("path\nscans/x.npy\nscans/y.npy\n", "none of its 2 files is there"),
         ("path,label,category\nscans/a.npy,a,b\n", "mean the same"),
@@ -92,3 +105,81 @@ def test_files_that_are_gone_are_left_out(files: Path) -> None:
     with pytest.raises(DataError, match=r"scans/gone.npy: cannot be read: No such file"):
         read(files / "all.csv")
     assert len(read(files / "all.csv", max_bad_share=0.4)) == 2
+
+
+def test_a_row_that_stands_twice_is_taken_once(files: Path) -> None:
+    (files / "link.npy").symlink_to("scans/a.npy")
+    (files / "all.csv").write_text(
+        "path,split\nscans/a.npy,train\nscans/b.npy,test\nscans/a.npy,Training\nlink.npy,train\n"
+    )
+    opened = read(files / "all.csv")
+    assert list(opened.ids) == ["scans/a.npy", "scans/b.npy"]
+    assert "Listed more than once, and taken once: scans/a.npy, link.npy." in opened.notes
+    (files / "all.csv").write_text("path,split\nscans/a.npy,train\nlink.npy,test\n")
+    with pytest.raises(DataError, match=r"\(line 2, train\) and link.npy \(line 3, test\) are one file"):
+        read(files / "all.csv")
+
+
+def test_names_of_columns_in_any_case(files: Path) -> None:
+    (files / "all.csv").write_text('"Path", Label ,SPLIT\nscans/a.npy,001,train\nscans/b.npy,1,dev\n')
+    opened = read(files / "all.csv")
+    assert opened.classes == ("001", "1")
+    assert opened.splits.tolist() == ["train", "val"]
+
+
+def test_names_and_labels_that_are_no_plain_text(files: Path) -> None:
+    label = "1" * 5000
+    bell = "[/red] \x07\nbell"
+    table = pyarrow.table({"path": ["scans/a.npy", "scans/b.npy", "scans/\x00.npy"], "label": [label, bell, label]})
+    pyarrow.parquet.write_table(table, files / "all.parquet")
+    opened = read(files / "all.parquet", max_bad_share=0.5)
+    assert opened.classes == (bell, label)
+    assert opened.bad_files is not None
+    assert "scans/\\x00.npy,cannot be read: no file can have that name" in opened.bad_files.read_text()
+    (files / "all.csv").write_text(f'path,label\nscans/a.npy,"{label}"\nscans/b.npy,"a\nb"\n')
+    assert read(files / "all.csv").classes == ("a\nb", label)
+
+
+def test_numbers_as_labels(files: Path) -> None:
+    for labels in ([300_000_000, 7], [300_000_000.0, 7.0]):
+        pyarrow.parquet.write_table(
+            pyarrow.table({"path": ["scans/a.npy", "scans/b.npy"], "label": labels}), files / "n.parquet"
+        )
+        opened = read(files / "n.parquet")
+        assert (opened.classes, opened.labels.tolist()) == (("7", "300000000"), [1, 0])
+    pyarrow.parquet.write_table(pyarrow.table({"path": ["scans/a.npy"], "label": [float("nan")]}), files / "n.parquet")
+    with pytest.raises(DataError, match="line 2: the label is empty"):
+        read(files / "n.parquet")
+
+
+def test_damaged_text(files: Path) -> None:
+    (files / "all.csv").write_bytes(b"path,label\nscans/a.npy,caf\xe9\n")
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        read(files / "all.csv")
+    damaged = pyarrow.Array.from_buffers(
+        pyarrow.string(), 1, [None, pyarrow.py_buffer(b"\0\0\0\0\4\0\0\0"), pyarrow.py_buffer(b"caf\xe9")]
+    )
+    pyarrow.parquet.write_table(pyarrow.table({"path": ["scans/a.npy"], "label": damaged}), files / "all.parquet")
+    with pytest.raises(DataError, match="line 2: the label is not UTF-8"):
+        read(files / "all.parquet")
+
+
+def test_a_manifest_that_may_not_be_read(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (files / "all.csv").write_text("path\nscans/a.npy\n")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        with pytest.raises(DataError, match=r"Cannot read .*all.csv: Permission denied"):
+            read(files / "all.csv")
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(DataError, match=r"Cannot read .*all.csv: Permission denied"):
+        read(files / "all.csv")
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name", "modelnet40=~nobody-of-that-name/x"])
+def test_homes_of_nobody(path: str) -> None:
+    with pytest.raises(DataError, match="there is no user whose home folder this names"):
+        open_source(path)

@@ -12,8 +12,9 @@ import trimesh
 from i2pmae.common.errors import DataError, I2PError, UsageError
 from i2pmae.data import build as build_module
 from i2pmae.data import listing as listing_module
-from i2pmae.data import normalise, open_clouds
 from i2pmae.data import writing as writing_module
+from i2pmae.data.clouds import normalise
+from i2pmae.data.folder import open_clouds
 
 
 @pytest.fixture
@@ -356,3 +357,32 @@ def test_options_that_cannot_be(options: dict[str, object], shapes: Path) -> Non
 def test_progress_goes_to_standard_error(shapes: Path, capfd: pytest.CaptureFixture[str]) -> None:
     open_clouds(shapes, points=128)
     assert capfd.readouterr().out == ""
+
+
+def test_labels_where_there_are_folders_for_classes(shapes: Path, tmp_path: Path) -> None:
+    assert read(shapes, labels="auto").classes == ("ball", "box")
+    flat = read(shapes / "box", labels="auto")
+    assert flat.labels is None and "No sub-folders name classes" in flat.notes[0]
+    assert read(shapes / "box" / "c0.off", labels="auto").labels is None
+    for split in ("train", "test"):
+        (tmp_path / "split" / split).mkdir(parents=True)
+        np.save(tmp_path / "split" / split / "a.npy", np.random.default_rng(0).random((128, 3)))
+    halves = read(tmp_path / "split", labels="auto")
+    assert (halves.labels, halves.splits.tolist()) == (None, ["test", "train"])
+    (shapes / "loose.xyz").write_text("1 2 3\n")
+    with pytest.raises(DataError, match=r"no class folder around 1 file \(loose.xyz\)"):
+        read(shapes, labels="auto")
+
+
+def test_one_file_in_two_splits_of_a_folder(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / split / "cup").mkdir(parents=True)
+        np.save(tmp_path / split / "cup" / "a.npy", np.random.default_rng(len(split)).random((128, 3)))
+    (tmp_path / "train" / "cup" / "c.npy").symlink_to(tmp_path / "train" / "cup" / "a.npy")
+    clouds = read(tmp_path, labels="folder")
+    assert list(clouds.ids) == ["test/cup/a.npy", "train/cup/a.npy"]
+    assert "taken once: train/cup/c.npy" in clouds.notes[0]
+    (tmp_path / "train" / "cup" / "b.npy").symlink_to(tmp_path / "test" / "cup" / "a.npy")
+    with pytest.raises(DataError, match=r"test/cup/a.npy \(test\) and train/cup/b.npy \(train\) are one file"):
+        read(tmp_path, labels="folder")
+    assert len(read(tmp_path)) == 4

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import DataError
-from i2pmae.data import CloudSet, open_clouds
+from i2pmae.data.clouds import CloudSet
+from i2pmae.data.folder import open_clouds
 from tests.data.layouts import cloud, part_of
 
 POINTS = cloud(1, 60)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import DataError, I2PError, UsageError
-from i2pmae.data import CloudSet
 from i2pmae.data import build as build_module
+from i2pmae.data.benchmarks.modelnet import CLASSES_40
 from i2pmae.data.cache import damage
 from i2pmae.data.check import check_source
+from i2pmae.data.clouds import CloudSet
 from i2pmae.data.prepared import prepare
 from i2pmae.data.sources import open_source, plan_source, request_for
 from i2pmae.data.writing import ResumableWriter
@@ -263,3 +264,79 @@ def test_a_folder_that_cannot_be_written(source: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(I2PError, match="Cannot write the folder"):
         write(source, tmp_path / "file" / "out")
+
+
+def test_a_damaged_description_of_a_folder(source: str, tmp_path: Path) -> None:
+    write(source, tmp_path / "out")
+    path = tmp_path / "out" / "set.json"
+    facts = json.loads(path.read_text())
+
+    def refused(content: str, reason: str) -> None:
+        path.write_text(content)
+        for use in (read, check_source):
+            with pytest.raises(DataError, match=f"out is damaged: set.json is damaged{reason}"):
+                use(tmp_path / "out", shown=False) if use is check_source else use(tmp_path / "out")
+
+    for name in ("points", "files", "tally", "classes", "bad"):
+        refused(json.dumps({key: value for key, value in facts.items() if key != name}), f": {name} missing")
+    for name, value in (
+        ("points", "50"),
+        ("clouds", True),
+        ("classes", [1]),
+        ("tally", {"more": "1"}),
+        ("files", {"../x": {"bytes": 1, "blake2b": ""}}),
+        ("files", {"points.npy": 5}),
+        ("up_in_files", "w"),
+    ):
+        refused(json.dumps(facts | {name: value}), f": {name} missing or of another form")
+    for content in ("[" * 100_000, "5", "\\xff", "[]"):
+        refused(content, "")
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match=r"set.json is damaged"):
+        read(tmp_path / "out")
+    path.write_text(json.dumps(facts | {"points": 49}))
+    with pytest.raises(DataError, match=r"points.npy is of shape \(5, 50, 3\); set.json says 49 points"):
+        read(tmp_path / "out")
+
+
+def test_a_folder_that_may_not_be_read(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(source, tmp_path / "out")
+    real = Path.is_file
+
+    def refused(path: Path) -> bool:
+        if path.name == "set.json":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    with pytest.raises(DataError, match=r"Cannot read .*out: Permission denied"):
+        read(tmp_path / "out")
+
+
+def test_the_axis_of_the_files_stays_known(tmp_path: Path) -> None:
+    np.save(tmp_path / "raw.npy", layouts.clouds(4, points=30))
+    opened = read(tmp_path / "raw.npy", 20, up="z")
+    assert opened.files_up == opened.subset(np.arange(2)).files_up == "z"
+    assert read(tmp_path / "raw.npy", 20).files_up == "y"
+    assert write(str(tmp_path / "raw.npy"), tmp_path / "out", 30, up="z").files_up == "z"
+    for points in (30, 20):
+        assert read(tmp_path / "out", points).files_up == "z"
+        assert read(tmp_path / "out", points, parts="none").files_up == "z"
+    assert write(str(tmp_path / "out"), tmp_path / "again", 10).files_up == "z"
+    np.testing.assert_array_equal(read(tmp_path / "again", 10).points, read(tmp_path / "out", 10).points)
+    # Folders of earlier versions do not say it.
+    facts = json.loads((tmp_path / "out" / "set.json").read_text())
+    del facts["up_in_files"]
+    (tmp_path / "out" / "set.json").write_text(json.dumps(facts))
+    assert read(tmp_path / "out", 30).files_up == "y"
+    assert open_source("shapes", points=8, clouds=4).files_up == "y"
+    np.save(tmp_path / "ready.npy", read(tmp_path / "raw.npy", 30).points)
+    assert read(tmp_path / "ready.npy", 30).files_up == "y"
+    place = layouts.modelnet_meshes(tmp_path, list(CLASSES_40))
+    assert read(Path(f"modelnet40={place}"), 16).files_up == "z"
+
+
+def test_a_prepared_folder_says_nothing_of_where_own_files_were(tmp_path: Path) -> None:
+    np.save(tmp_path / "raw.npy", layouts.clouds(4, points=30))
+    write(str(tmp_path / "raw.npy"), tmp_path / "out", 30)
+    assert str(tmp_path) not in (tmp_path / "out" / "set.json").read_text()

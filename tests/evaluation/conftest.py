@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from i2pmae.data.clouds import CloudSet, normalise
-from i2pmae.hub import Encoder, ModelRecord
-from i2pmae.models.i2p_mae import I2PMAE
+from i2pmae.methods.i2p_mae.model import I2PMAE
+from i2pmae.weights.encoder import Encoder
+from i2pmae.weights.record import ModelRecord
 from tests.small import SMALL as TINY
 
 
@@ -14,7 +15,8 @@ from tests.small import SMALL as TINY
 def encoder() -> Encoder:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Encoder(I2PMAE(TINY, 6), ModelRecord(method="i2p-mae", semantic_dim=6, points=32, model=TINY), "cpu")
+        record = ModelRecord(method="i2p-mae", points=32, pooling="max", model=TINY.changed(semantic_dim=6))
+        return Encoder(I2PMAE(record.model), record, "cpu")
 
 
 @pytest.fixture

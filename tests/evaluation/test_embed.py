@@ -8,8 +8,9 @@ import pytest
 
 from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.evaluation import embed_set, embed_to_file
-from i2pmae.hub import Encoder
+from i2pmae.evaluation.embed import embed_to_file
+from i2pmae.evaluation.features import embed_set
+from i2pmae.weights.encoder import Encoder
 
 
 def test_features_of_a_set_are_those_of_its_clouds(encoder: Encoder, clouds: CloudSet) -> None:

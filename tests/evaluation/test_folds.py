@@ -6,7 +6,7 @@ import pytest
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.folds import FewShotFold, describe_folds, few_shot_folds, few_shot_linear
-from i2pmae.hub import Encoder
+from i2pmae.weights.encoder import Encoder
 
 CLASSES = ("stick", "plate", "ball")
 
@@ -103,7 +103,7 @@ def test_tasks_are_described(clouds: CloudSet) -> None:
 def test_the_score_is_a_mean_over_folds(encoder: Encoder, clouds: CloudSet, classifier: str) -> None:
     folds = few_shot_folds(clouds, 2, 6, queries=4, folds=4)
     result = few_shot_linear(encoder, folds, classifier=classifier, note="Drawn by seed 0.", shown=False)
-    assert (result.task, result.train_clouds, result.test_clouds, result.chance) == ("fewshot", 12, 8, 0.5)
+    assert (result.kind, result.train_clouds, result.test_clouds, result.chance) == ("fewshot", 12, 8, 0.5)
     score = result.scores["accuracy"]
     assert len(score.values) == 4 and score.mean == pytest.approx(np.mean(score.values)) and score.mean > 0.6
     assert "2-way 6-shot, 4 folds" in result.protocol and result.protocol.endswith("Drawn by seed 0.")

@@ -11,8 +11,8 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.classifiers import CLASSIFIERS
 from i2pmae.evaluation.features import embed_set
 from i2pmae.evaluation.probe import knn_probe, linear_probe, logistic_probe, probe_encoder, train_and_test
-from i2pmae.evaluation.records import Result
-from i2pmae.hub import Encoder
+from i2pmae.runs.record import RunRecord
+from i2pmae.weights.encoder import Encoder
 from tests.evaluation.conftest import gaussians
 
 
@@ -28,7 +28,7 @@ def test_the_result_states_its_protocol() -> None:
     x, y = gaussians(150, 8, 3, spread=1.5)
     x_test, y_test = gaussians(60, 8, 3, spread=1.5, seed=1)
     result = linear_probe(x, y, x_test, y_test, classes=("a", "b", "c"), seed=5)
-    assert (result.task, result.train_clouds, result.test_clouds, result.seeds) == ("linear-probe", 150, 60, (5,))
+    assert (result.kind, result.train_clouds, result.test_clouds, result.seeds) == ("linear-probe", 150, 60, (5,))
     assert result.selected["on"] == "train, 5-fold"
     assert "5-fold cross-validation on the 150 training clouds alone" in result.protocol
     assert "standardised" in result.protocol
@@ -150,15 +150,15 @@ def test_the_record_is_written_as_json(encoder: Encoder, clouds: CloudSet, tmp_p
     values = json.loads((tmp_path / "new" / "probe.json").read_text())
     assert values["scores"]["accuracy"]["mean"] == result.accuracy
     assert values["method"] == "i2p-mae" and values["machine"] and values["versions"]["torch"]
-    assert Result.load(tmp_path / "new" / "probe.json") == result
+    assert RunRecord.load(tmp_path / "new" / "probe.json") == result
 
 
 @pytest.mark.parametrize(("probe", "task"), [(knn_probe, "knn"), (logistic_probe, "logistic")])
-def test_other_classifiers_have_the_same_protocol(probe: Callable[..., Result], task: str) -> None:
+def test_other_classifiers_have_the_same_protocol(probe: Callable[..., RunRecord], task: str) -> None:
     x, y = gaussians(200, 8, 4, spread=0.8)
     x_test, y_test = gaussians(80, 8, 4, spread=0.8, seed=1)
     result = probe(x, y, x_test, y_test, seed=2)
-    assert (result.task, result.seeds, result.train_clouds, result.test_clouds) == (task, (2,), 200, 80)
+    assert (result.kind, result.seeds, result.train_clouds, result.test_clouds) == (task, (2,), 200, 80)
     assert result.accuracy > 0.8
     assert "5-fold cross-validation on the 200 training clouds alone" in result.protocol
     assert result.selected["on"] == "train, 5-fold"
@@ -201,7 +201,7 @@ def test_an_encoder_is_probed_by_any_classifier(encoder: Encoder, clouds: CloudS
     vectors = embed_set(encoder, clouds, shown=False)
     for name, kind in CLASSIFIERS.items():
         result = probe_encoder(encoder, clouds, classifier=name, shown=False)
-        assert (result.task, result.method) == (kind.task, "i2p-mae")
+        assert (result.kind, result.method) == (kind.task, "i2p-mae")
         given = probe_encoder(encoder, clouds, classifier=name, embeddings=vectors, shown=False)
         assert given.selected[kind.parameter] == result.selected[kind.parameter]
         assert given.accuracy == pytest.approx(result.accuracy, abs=0.1)

@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from i2pmae.cli import main
+from i2pmae.commands.use import load, load_predictor
 from i2pmae.common.errors import CheckpointError
-from i2pmae.hub import load, load_model, load_predictor, load_vocabulary
-from i2pmae.models import PointBERT, PointMAE
-from tests.parity.cases import Case, cases, read
+from i2pmae.methods.point_bert import VOCABULARY
+from i2pmae.methods.point_bert.model import PointBERT
+from i2pmae.methods.point_mae.model import PointMAE
+from i2pmae.weights.store import load_kind, load_model
+from tests.parity.cases import STORED, Case, cases, read
 
 HIERARCHICAL_PRETRAIN = [("i2p-mae", case) for case in cases("i2p-pretrain")]
 HIERARCHICAL_PRETRAIN += [("point-m2ae", case) for case in cases("m2ae-pretrain")]
@@ -65,16 +68,18 @@ def test_hierarchical_pretraining(
     folder, said = convert(file, method, *sizes(case, group_sizes=False))
     encoder = load(folder, "cpu")
     assert (encoder.record.method, encoder.record.task, encoder.record.points) == (method, "pretraining", 2048)
-    case.check("embedding", encoder.embed(case.records["points"], normalise=False, max_points=None))
+    case.check("embedding", encoder.embed(case.given("points"), normalise=False, max_points=None))
     assert f"used {len(case.weights)} tensors" in said
     assert ("3, 2D model, not part of the encoder: clip_model.logit_scale" in said) == (method == "i2p-mae")
     model = load_model(folder)[0]
     if "clip_config" in case.config:
-        assert getattr(model, "semantic_dim", None) == 3 * case.config["clip_config"]["feat_dim"]
+        assert model.config.semantic_dim == 3 * case.config["clip_config"]["feat_dim"]
     head = next(case.weights[name] for name in ("rec_head.weight", "rec_head_3d.weight") if name in case.weights)
     assert torch.equal(model.get_parameter("coordinate_head.weight"), head[..., 0])
 
 
+PUBLISHED_CLASSES = {"airplane": 40, "bag": 15}
+"""How many classes the set has whose first class is so called."""
 CLASSIFIERS = {
     "i2p-modelnet40": ("i2p-mae", ["--settings", "modelnet40"], "airplane"),
     "i2p-scanobjectnn": ("i2p-mae", ["--settings", "scanobjectnn-pb"], "bag"),
@@ -91,12 +96,13 @@ def test_classifiers(kind: str, path: Path, tmp_path: Path, convert: Callable[..
     file = released(tmp_path / "best.pth", case.weights, prefix="module.")
     folder, _ = convert(file, method, *options, *sizes(case), *radii)
     classifier = load_predictor(folder, "cpu")
-    assert classifier.classes[0] == first
-    found = classifier.predict(case.records["points"], normalise=False, max_points=None)
-    expected = case.records["logits"].softmax(-1)
+    if len(classifier.classes) == PUBLISHED_CLASSES[first]:
+        assert classifier.classes[0] == first
+    found = classifier.predict(case.given("points"), normalise=False, max_points=None)
+    expected = case.given("logits").softmax(-1)
     torch.testing.assert_close(found.probabilities, expected, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
-        case.check("logits", classifier.model(case.records["points"]))
+        case.check("logits", classifier.model(case.given("points")))
     assert found.labels == [classifier.classes[index] for index in expected.argmax(-1)]
 
 
@@ -106,9 +112,9 @@ def test_part_segmentation(path: Path, tmp_path: Path, convert: Callable[..., tu
     folder, _ = convert(released(tmp_path / "seg.pth", case.weights, "model_state_dict", "module."), "point-m2ae")
     segmenter = load_predictor(folder, "cpu")
     assert (segmenter.categories[0], segmenter.parts[:2]) == ("Airplane", ("Airplane/0", "Airplane/1"))
-    told = case.records["category_one_hot"].argmax(1)
+    told = case.given("category_one_hot").argmax(1)
     with torch.no_grad():
-        case.check("log_probabilities", segmenter.model(case.records["points"], told).log_softmax(-1))
+        case.check("log_probabilities", segmenter.model(case.given("points"), told).log_softmax(-1))
 
 
 @pytest.mark.parametrize("path", cases("mae-pretrain"))
@@ -118,14 +124,14 @@ def test_point_mae(path: Path, prefix: str, tmp_path: Path, convert: Callable[..
     folder, said = convert(released(tmp_path / "pretrain.pth", case.weights, prefix=prefix), "point-mae", *sizes(case))
     model = load_model(folder)[0]
     assert isinstance(model, PointMAE)
-    hierarchy = model.tokenise(case.records["points"])
+    hierarchy = model.tokenise(case.given("points"))
     with torch.no_grad():
         case.check("all_tokens", model.encode(hierarchy).tokens)
-        case.check("visible_tokens", model.encode(hierarchy, ~case.records["mask"]).tokens)
-    tokens = case.records["all_tokens"]
-    embedding = load(folder, "cpu").embed(case.records["points"], normalise=False, max_points=None)
-    torch.testing.assert_close(embedding, tokens.mean(1) + tokens.amax(1), rtol=1e-3, atol=1e-3)
+        case.check("visible_tokens", model.encode(hierarchy, ~case.given("mask")).tokens)
     assert f"used {len(case.weights)} tensors" in said
+    tokens = case.given("all_tokens")
+    embedding = load(folder, "cpu").embed(case.given("points"), normalise=False, max_points=None)
+    torch.testing.assert_close(embedding, tokens.mean(1) + tokens.amax(1), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("path", cases("bert-dvae"))
@@ -133,8 +139,8 @@ def test_discrete_vae(path: Path, tmp_path: Path, convert: Callable[..., tuple[P
     case = read(path)
     file = released(tmp_path / "dVAE.pth", case.weights, prefix="module.")
     folder, said = convert(file, "point-bert", *sizes(case))
-    vae = load_vocabulary(folder)
-    level = (hierarchy := vae.tokenise(case.records["points"]))[0]
+    vae = load_kind(folder, VOCABULARY)
+    level = (hierarchy := vae.tokenise(case.given("points")))[0]
     with torch.no_grad():
         case.check("token_logits", logits := vae.logits(hierarchy))
         coarse, fine = vae.decode(logits.softmax(-1), level.centres)
@@ -147,6 +153,16 @@ def test_discrete_vae(path: Path, tmp_path: Path, convert: Callable[..., tuple[P
     assert main(["convert", str(file), "--from", "point-bert", "--encoder-only", "--output", str(tmp_path / "o")]) == 1
 
 
+def fitting_dvae(case: Case) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Configuration and weights of the discrete VAE whose words a masked transformer was made for."""
+    wanted = case.config["dvae_config"]
+    for parameter in cases("bert-dvae"):
+        dvae = read(parameter.values[0])
+        if wanted.items() <= dvae.config.items():
+            return dvae.config, dvae.weights
+    pytest.skip(f"no discrete VAE of the sizes {wanted} is stored")
+
+
 @pytest.mark.parametrize("path", cases("bert-masked"))
 @pytest.mark.parametrize("wrap", ["base_model", ""])
 def test_point_bert(path: Path, wrap: str, tmp_path: Path, convert: Callable[..., tuple[Path, str]]) -> None:
@@ -154,18 +170,21 @@ def test_point_bert(path: Path, wrap: str, tmp_path: Path, convert: Callable[...
     weights = {f"transformer_q.{name}": tensor for name, tensor in case.weights.items()}
     weights |= {f"transformer_k.{name}": tensor + 1 for name, tensor in case.weights.items()}
     weights |= {"queue": torch.zeros(40, 8), "queue_ptr": torch.zeros(1, dtype=torch.int64)}
-    weights |= {f"dvae.{name}": tensor for name, tensor in read(path.with_name("bert-dvae.json")).weights.items()}
+    dvae, words = fitting_dvae(case)
+    weights |= {f"dvae.{name}": tensor for name, tensor in words.items()}
     folder, said = convert(released(tmp_path / "bert.pth", weights, wrap, "module."), "point-bert", *sizes(case))
     model = load_model(folder)[0]
     assert isinstance(model, PointBERT)
     with torch.no_grad():
-        found = model(model.tokenise(case.records["points"]), case.records["mask"])
-    torch.testing.assert_close(found.words, case.records["token_logits"][case.records["mask"]], rtol=1e-4, atol=1e-4)
+        found = model(model.tokenise(case.given("points")), case.given("mask"))
     case.check("cls_feature", found.cloud)
     assert "momentum encoder" in said
     assert "queue of the contrast" in said
     assert "discrete autoencoder, used in training alone: dvae." in said
-    assert (model.config.vae.codes, model.config.vae.code_dim, model.config.vae.decoder_dim) == (64, 32, 32)
+    sizes_of_dvae = (model.config.vae.codes, model.config.vae.code_dim, model.config.vae.decoder_dim)
+    assert sizes_of_dvae == tuple(dvae[name] for name in ("num_tokens", "tokens_dims", "decoder_dims"))
+    expected = case.given("token_logits")[case.records["mask"]]
+    torch.testing.assert_close(found.words, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("method", "path"), [pytest.param(m, *c.values, id=c.id) for m, c in HIERARCHICAL_PRETRAIN])
@@ -177,16 +196,15 @@ def test_an_encoder_alone_embeds_alike(
     folder, said = convert(file, method, "--encoder-only", *sizes(case, group_sizes=False))
     encoder = load(folder, "cpu")
     assert encoder.record.task == "encoder"
-    case.check("embedding", encoder.embed(case.records["points"], normalise=False, max_points=None))
+    case.check("embedding", encoder.embed(case.given("points"), normalise=False, max_points=None))
     assert "not part of the encoder" in said
 
 
 def test_a_wrong_embedding_is_noticed(tmp_path: Path, convert: Callable[..., tuple[Path, str]]) -> None:
-    method, found = HIERARCHICAL_PRETRAIN[0]
-    case = read(found.values[0])
+    method, case = "i2p-mae", read(STORED / "i2p-pretrain.json")
     weights = dict(case.weights)
     weights["h_encoder.encoder_norms.2.bias"] = weights["h_encoder.encoder_norms.2.bias"] + 0.01
     folder, _ = convert(released(tmp_path / "a.pth", weights), method, *sizes(case, group_sizes=False))
     with pytest.raises(AssertionError, match="embedding"):
-        embedding = load(folder, "cpu").embed(case.records["points"], normalise=False, max_points=None)
+        embedding = load(folder, "cpu").embed(case.given("points"), normalise=False, max_points=None)
         case.check("embedding", embedding)

@@ -1,21 +1,16 @@
 """Point-BERT's discrete VAE and masked transformer against stored outputs of the published code."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
-from i2pmae.hub.released.names import PLAIN_NAMES, VOCABULARY_NAMES, rename
-from i2pmae.models import DiscreteVAE, DiscreteVAEConfig, PointBERT, PointBERTConfig
-from i2pmae.objectives import uniform_divergence, vae_reconstruction_loss
+from i2pmae.methods.point_bert.config import DiscreteVAEConfig, PointBERTConfig
+from i2pmae.methods.point_bert.dvae import DiscreteVAE
+from i2pmae.methods.point_bert.losses import uniform_divergence, vae_reconstruction_loss
+from i2pmae.methods.point_bert.model import PointBERT
 from tests.parity.cases import Case, cases, read
-
-
-def load(model: nn.Module, case: Case, names: Mapping[str, str]) -> None:
-    model.load_state_dict(rename(case.weights, model.state_dict(), names))
-    model.eval()
+from tests.parity.naming import fill
 
 
 @pytest.fixture(params=cases("bert-dvae"))
@@ -35,14 +30,14 @@ def build_vae(case: Case) -> DiscreteVAE:
         decoder_dim=stored["decoder_dims"],
     )
     model = DiscreteVAE(config)
-    load(model, case, VOCABULARY_NAMES)
+    fill(model, case, "point-bert", "vocabulary")
     return model
 
 
 @torch.no_grad()
 def test_discrete_vae(vae_case: Case) -> None:
     model = build_vae(vae_case)
-    hierarchy = model.tokenise(vae_case.records["points"])
+    hierarchy = model.tokenise(vae_case.given("points"))
     level = hierarchy[0]
     logits = model.logits(hierarchy)
     coarse, fine = model.decode(logits.softmax(-1), level.centres)
@@ -72,15 +67,12 @@ def test_masked_transformer(path: Path) -> None:
         vae=DiscreteVAEConfig(**sizes, embed_dim=words["encoder_dims"], codes=words["num_tokens"]),
     )
     model = PointBERT(config)
-    load(model, case, PLAIN_NAMES)
-    hierarchy = model.tokenise(case.records["points"])
-    masked = case.records["mask"]
+    fill(model, case, "point-bert")
+    hierarchy = model.tokenise(case.given("points"))
+    masked = case.given("mask")
     case.check("centers", hierarchy[0].centres)
-    case.check("token_logits", model.token_head(model.contextualise(hierarchy, masked)[0]))
+    logits = model.token_head(model.contextualise(hierarchy, masked)[0])
+    case.check("token_logits", logits)
     found = model(hierarchy, masked)
     case.check("cls_feature", found.cloud)
-    torch.testing.assert_close(found.words, case.records["token_logits"][masked], rtol=1e-4, atol=1e-4)
-
-
-def test_there_are_cases() -> None:
-    assert cases("bert-dvae") and cases("bert-masked")
+    torch.testing.assert_close(found.words, logits[masked])

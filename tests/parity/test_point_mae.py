@@ -5,19 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2pmae.hub.released.names import PLAIN_NAMES, rename
-from i2pmae.models import PointMAE, PointMAEConfig
-from i2pmae.objectives import coordinate_loss
+from i2pmae.methods.losses import coordinate_loss
+from i2pmae.methods.point_mae.config import PointMAEConfig
+from i2pmae.methods.point_mae.model import PointMAE
 from tests.parity.cases import Case, cases, read
-
-NAMES = {
-    r"^MAE_encoder\.": r"",
-    **PLAIN_NAMES,
-    r"^MAE_decoder\.blocks\.": r"decoder.",
-    r"^MAE_decoder\.norm\.": r"decoder_norm.",
-    r"^decoder_pos_embed\.": r"decoder_position.",
-    r"^increase_dim\.0\.": r"coordinate_head.",
-}
+from tests.parity.naming import fill, our_names
 
 
 @pytest.fixture(params=cases("mae-pretrain"))
@@ -40,33 +32,28 @@ def build(case: Case) -> PointMAE:
         mask_ratio=stored["mask_ratio"],
     )
     model = PointMAE(config)
-    model.load_state_dict(rename(case.weights, model.state_dict(), NAMES))
+    fill(model, case, "point-mae")
     return model
 
 
 def test_tokens(case: Case) -> None:
     model = build(case).eval()
-    hierarchy = model.tokenise(case.records["points"])
+    hierarchy = model.tokenise(case.given("points"))
     case.check("centers", hierarchy[0].centres)
     with torch.no_grad():
         case.check("all_tokens", model.encode(hierarchy).tokens)
-        case.check("visible_tokens", model.encode(hierarchy, ~case.records["mask"]).tokens)
+        case.check("visible_tokens", model.encode(hierarchy, ~case.given("mask")).tokens)
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_loss_and_gradients(case: Case, mode: str) -> None:
     model = build(case).train(mode == "train")
-    hierarchy = model.tokenise(case.records["points"])
-    found = model(hierarchy, ~case.records["mask"])
+    hierarchy = model.tokenise(case.given("points"))
+    found = model(hierarchy, ~case.given("mask"))
     loss = coordinate_loss(found.offsets, model.target_offsets(hierarchy, found.masked))
     case.check(f"{mode}.loss_3d", loss)
     loss.backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    for name, weight in case.weights.items():
-        (ours,) = rename({name: weight}, model.state_dict(), NAMES)
-        if f"{mode}.grad.{name}" in case.records:
-            case.check(f"{mode}.grad.{name}", gradients[ours], 1e-3)
-
-
-def test_there_is_a_case() -> None:
-    assert cases("mae-pretrain")
+    names = our_names(model, case, "point-mae")
+    for name in case.gradients(mode):
+        case.check(f"{mode}.grad.{name}", gradients[names[name]], 1e-3)

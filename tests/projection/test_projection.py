@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from i2pmae.common.errors import UsageError
-from i2pmae.projection import AXIS_VIEWS, lift, orbit_views, parse_views, project, view_frame
+from i2pmae.projection.lift import lift
+from i2pmae.projection.rasterise import project, view_frame
+from i2pmae.projection.views import AXIS_VIEWS, orbit_views, parse_views
 from tests.reference import projection as reference
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 import transformers
 
-from i2pmae.teachers import EMBEDDED_FOLDER, load_teacher
+from i2pmae.teachers.loading import EMBEDDED_FOLDER, load_teacher
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

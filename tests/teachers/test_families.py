@@ -7,7 +7,8 @@ import pytest
 import torch
 import transformers
 
-from i2pmae.teachers import TeacherMaps, load_teacher
+from i2pmae.teachers.base import TeacherMaps
+from i2pmae.teachers.loading import load_teacher
 
 from .conftest import BUILDERS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from i2pmae.common.errors import TeacherError
-from i2pmae.teachers import load_teacher
+from i2pmae.teachers.loading import load_teacher
 
 COMMIT = "0123456789" * 4
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from i2pmae.common.errors import TeacherError, UsageError
-from i2pmae.teachers import TEACHERS, load_teacher
-from i2pmae.teachers.catalogue import TeacherSpec
+from i2pmae.teachers.catalogue import TEACHERS, TeacherSpec
+from i2pmae.teachers.loading import load_teacher
 
 from .conftest import save
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from i2pmae.common.errors import UsageError
-from i2pmae.teachers import VisionTeacher, load_teacher
-from i2pmae.teachers.vision import choose_precision
+from i2pmae.teachers.loading import load_teacher
+from i2pmae.teachers.vision import VisionTeacher, choose_precision
 
 from .conftest import save
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from i2pmae.common.errors import I2PError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.training.config import OptimiserConfig
-from i2pmae.training.settings import FitSettings
+from i2pmae.training.config import OptimiserConfig, TrainingConfig
+from i2pmae.training.task import Loss, Losses
 
 
 def small_clouds(count: int = 44, points: int = 16) -> CloudSet:
@@ -19,9 +19,9 @@ def small_clouds(count: int = 44, points: int = 16) -> CloudSet:
     return CloudSet(values, [f"cloud-{i}" for i in range(count)], labels=np.arange(count) % 4)
 
 
-def settings(**changes: object) -> FitSettings:
+def settings(**changes: object) -> TrainingConfig:
     optimiser = {"learning_rate": 1e-2, "warmup_epochs": 1, "clip_norm": 0.5, **changes.pop("optimiser", {})}
-    return FitSettings(
+    return TrainingConfig(
         **{"epochs": 3, "batch_size": 8, "device": "cpu", "optimiser": OptimiserConfig(**optimiser)} | changes
     )
 
@@ -47,7 +47,7 @@ class SmallTask:
         self.model.to(device)
         return self
 
-    def losses(self, batch: dict[str, torch.Tensor], rng: torch.Generator) -> dict[str, torch.Tensor]:
+    def losses(self, batch: dict[str, torch.Tensor], rng: torch.Generator) -> Losses:
         self.calls += 1
         if self.pause:
             time.sleep(self.pause)
@@ -55,9 +55,9 @@ class SmallTask:
         noisy = points + 0.1 * torch.randn(points.shape, generator=rng)
         rebuilt = self.model(noisy)
         return {
-            "near": (rebuilt - points).square().mean(),
-            "small": 0.1 * rebuilt.abs().mean(),
-            "metric/spread": rebuilt.std(),
+            "near": Loss((rebuilt - points).square().mean(), "Squared error"),
+            "small": Loss(rebuilt.abs().mean(), "Size of what is rebuilt", 0.1),
+            "spread": Loss(rebuilt.std(), "Deviation of what is rebuilt", None),
         }
 
 
@@ -93,18 +93,19 @@ class Linear:
         return self
 
     def losses(self, batch, rng):
-        return {"match": (self.model(batch["points"]) - self.teacher(batch["points"]).detach()).square().mean()}
+        error = (self.model(batch["points"]) - self.teacher(batch["points"]).detach()).square().mean()
+        return {"match": Loss(error, "Squared error")}
 
 
 def main() -> int:
     """``small.py FOLDER WORKERS ACCUMULATE PAUSE``: train, or go on; the weights are written where the run ends."""
+    from i2pmae.runs.folder import prepare_run_folder
     from i2pmae.training.engine import fit
-    from i2pmae.training.runs import prepare_run_folder
 
     folder, workers, accumulate, pause = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-    chosen = settings(workers=workers, optimiser={"accumulate": accumulate}, epochs=6, checkpoint_minutes=0.002)
+    chosen = settings(loaders=workers, optimiser={"accumulate": accumulate}, epochs=6, checkpoint_minutes=0.002)
     try:
-        with prepare_run_folder(folder, chosen, resume=True) as run:
+        with prepare_run_folder(folder, chosen, resume=True, may_start=True) as run:
             result = fit(SmallTask(pause), small_clouds(), chosen, folder, resume=run.resumed)
     except I2PError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

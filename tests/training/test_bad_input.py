@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,19 +11,24 @@ from i2pmae.training import engine
 from i2pmae.training.checkpoint import checkpoint_path, load_checkpoint
 from i2pmae.training.engine import fit
 from i2pmae.training.history import History
+from i2pmae.training.task import Loss, Losses
 from tests.training.small import Acting, Linear, SmallTask, same, settings, small_clouds, weights
+
+
+def changed_small(losses: Losses, change: Callable[[torch.Tensor], torch.Tensor]) -> Losses:
+    """The losses with another value of the one that is called small."""
+    return {**losses, "small": replace(losses["small"], value=change(losses["small"].value))}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path, value):
-    task = Acting(8, lambda losses: {**losses, "small": losses["small"] * value})
     at_seven: list = []
 
-    def remember(losses):
+    def remember(losses: Losses) -> Losses:
         at_seven.append(weights(task))
-        return {**losses, "small": losses["small"] * value}
+        return changed_small(losses, lambda small: small * value)
 
-    task.action = remember
+    task = Acting(8, remember)
     with pytest.raises(
         TrainingError, match=r"Step 8 \(epoch 2\): the loss 'small' is (nan|inf).*cloud-\d+ \(row"
     ) as caught:
@@ -34,7 +42,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path, value):
 
 def test_a_gradient_that_is_not_finite_stops_before_the_step(tmp_path):
     def infinite_slope(losses):
-        return {**losses, "small": (losses["small"] * 0).sqrt()}
+        return changed_small(losses, lambda small: (small * 0).sqrt())
 
     task = Acting(8, infinite_slope)
     with pytest.raises(TrainingError, match=r"Step 8 \(epoch 2\): the gradient norm is nan"):
@@ -52,10 +60,10 @@ def test_the_guilty_cloud_is_named_where_its_points_are_not_finite(tmp_path):
 
 
 def test_a_metric_may_be_anything_and_losses_must_be_scalars(tmp_path):
-    task = Acting(2, lambda losses: {**losses, "metric/spread": torch.tensor(float("nan"))})
+    task = Acting(2, lambda losses: {**losses, "spread": Loss(torch.tensor(float("nan")), "Deviation", None)})
     history = fit(task, small_clouds(), settings(epochs=1), tmp_path / "a", shown=False).history
     assert np.isnan(history["metric/spread"][1])
-    vector = Acting(1, lambda losses: {"near": losses["near"][None]})
+    vector = Acting(1, lambda losses: {"near": replace(losses["near"], value=losses["near"].value[None])})
     with pytest.raises(UsageError, match=r"near \(1,\)"):
         fit(vector, small_clouds(), settings(), tmp_path / "b", shown=False)
 

@@ -1,3 +1,4 @@
+import math
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from i2pmae.common.errors import TrainingError, TrainingInterrupted
+from i2pmae.training import display
 from i2pmae.training.checkpoint import checkpoint_path, load_checkpoint
 from i2pmae.training.engine import fit
 from i2pmae.training.history import History
@@ -45,7 +47,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
     for name, seed, workers in (("a", 0, 0), ("b", 0, 2), ("c", 1, 0)):
         torch.manual_seed(len(ends))  # what came before the run does not matter
         task = SmallTask()
-        fit(task, small_clouds(), settings(seed=seed, workers=workers), tmp_path / name, shown=False)
+        fit(task, small_clouds(), settings(seed=seed, loaders=workers), tmp_path / name, shown=False)
         ends.append(weights(task))
     assert same(ends[0], ends[1])
     assert not same(ends[0], ends[2])
@@ -53,9 +55,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
 
 def test_the_callers_randomness_and_settings_are_left_alone(tmp_path):
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    state, flags = torch.get_rng_state(), torch.are_deterministic_algorithms_enabled()
     task = SmallTask()
-    state = torch.get_rng_state()
+    state, flags = torch.get_rng_state(), torch.are_deterministic_algorithms_enabled()
     fit(task, small_clouds(), settings(epochs=1), tmp_path, shown=False)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.are_deterministic_algorithms_enabled() == flags
@@ -119,7 +120,7 @@ def test_a_worker_that_dies_is_explained(tmp_path):
     task = Acting(2, kill_workers)
     task.pause = 0.05
     with pytest.raises(TrainingError, match=r"that loads batches died.*--resume"):
-        fit(task, small_clouds(), settings(workers=2, epochs=20), tmp_path, shown=False)
+        fit(task, small_clouds(), settings(loaders=2, epochs=20), tmp_path, shown=False)
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
@@ -211,10 +212,11 @@ def test_bf16_trains_and_keeps_fp32_weights(tmp_path):
     assert {parameter.dtype for parameter in task.model.parameters()} == {torch.float32}
 
 
-def test_nothing_but_progress_reaches_the_user(tmp_path, capfd):
+def test_nothing_but_progress_reaches_the_user(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(display, "LINE_SECONDS", math.inf)  # the last line is always shown
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fit(SmallTask(), small_clouds(), settings(workers=1), tmp_path, shown=True)
+        fit(SmallTask(), small_clouds(), settings(loaders=1), tmp_path, shown=True)
     out, err = capfd.readouterr()
     assert out == ""
     [line] = err.splitlines()

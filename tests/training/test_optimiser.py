@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from i2pmae.models import Classifier, ClassifierConfig, PlainConfig
+from i2pmae.encoders.config import PlainConfig
+from i2pmae.tasks.classifier.config import ClassifierConfig
+from i2pmae.tasks.classifier.model import Classifier
 from i2pmae.training.config import OptimiserConfig
 from i2pmae.training.optimiser import build_optimiser, decays, distance_to_head, learning_rate
 from tests.small import SMALL
@@ -115,7 +117,7 @@ def test_distances_count_blocks_from_the_head(kind, expected):
 
 def test_with_layer_decay_groups_differ_in_rate_and_still_hold_everything_once():
     model = classifier("levels")
-    groups = build_optimiser(model, OptimiserConfig(weight_decay=0.3), layer_decay=0.5).param_groups
+    groups = build_optimiser(model, OptimiserConfig(weight_decay=0.3, layer_decay=0.5)).param_groups
     assert [group["rate_scale"] for group in groups[::2]] == [1, 0.5, 0.25, 0.125, 0.0625]
     assert [group["weight_decay"] for group in groups] == [0.3, 0.0] * 5
     found = [id(p) for group in groups for p in group["params"]]

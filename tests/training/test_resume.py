@@ -28,7 +28,7 @@ def start(folder: Path, workers: int, accumulate: int, pause: float) -> subproce
 
 
 def finish(process: subprocess.Popen) -> tuple[int, str]:
-    err = process.communicate(timeout=120)[1]
+    err = process.communicate()[1]
     return process.returncode, err
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from i2pmae.viz import CloudPictures, EmbeddingScatter, ProbePair, ReportContent
+from i2pmae.viz import CloudPictures, EmbeddingScatter, ProbePair, ReportContent, RunContext
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +60,16 @@ def content(cloud: CloudPictures, bare: CloudPictures) -> ReportContent:
             "own_curve": (steps, steps.astype(float)),
         },
         clouds=[cloud, replace(bare, label="chair")],
-        embeddings=EmbeddingScatter(trained, labels, ["a", "b", "c", "d"], rng.normal(size=(24, 16))),
+        embeddings=EmbeddingScatter(
+            trained,
+            labels,
+            ["a", "b", "c", "d"],
+            rng.normal(size=(24, 16)),
+            ids=[f"solids/{row}" for row in range(24)],
+            points=rng.normal(size=(24, 60, 3)),
+        ),
         config_yaml="recipe: tiny\n",
+        run=RunContext("runs/a", "my data", ("--up", "z"), True, "I2P-MAE", "20 clouds of solids", "a-vit"),
     )
 
 

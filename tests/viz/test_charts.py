@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from i2pmae.viz.charts import curve_chart, neighbour_agreement, plane, scatter_chart, token_chart
+from i2pmae.viz.charts import curve_chart, neighbour_agreement, plane, token_chart
 
 
 def test_curve_follows_the_theme_and_is_valid():
@@ -61,9 +61,3 @@ def test_neighbour_agreement():
     assert neighbour_agreement(axes, np.repeat(np.arange(4), 2)) == 1
     assert neighbour_agreement(axes, np.arange(8)) == 0
     assert neighbour_agreement(np.ones((1, 3)), np.zeros(1)) == 0
-
-
-def test_scatter_names_classes_safely():
-    svg = scatter_chart(np.random.default_rng(0).normal(size=(6, 2)), np.arange(6) % 2, ["<b>", "$x^2$ 椅子"], "six")
-    text = " ".join(t for e in ElementTree.fromstring(svg).iter() if (t := e.text))
-    assert "<b>" in text and "$x^2$ 椅子" in text

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import UsageError
+from i2pmae.projection.views import parse_views
 from i2pmae.viz import CloudPictures, EmbeddingScatter, ProbePair
 from i2pmae.viz.colours import MASKED
-from i2pmae.viz.figures import depth_image, input_panel, panel_groups, saliency_image, scenes
+from i2pmae.viz.figures import input_panel, panel_groups, scenes
+from i2pmae.viz.maps import depth_image, empty_outliers, saliency_image, saliency_scale, with_margin
 
 
 def test_depth_image_keeps_the_values():
@@ -28,6 +30,58 @@ def test_saliency_image_shows_the_object_too():
     view[20:30, 20:30] = 1
     image = saliency_image(view, np.ones((7, 7)), 0, 2).astype(int)
     assert image[25, 25].sum() > image[5, 5].sum() + 20
+
+
+@pytest.fixture
+def cornered() -> tuple[np.ndarray, np.ndarray]:
+    """A view with a bar in the middle, and a map of 0 to 1 on it but 5 in an empty corner."""
+    view = np.full((56, 56), 0.5, np.float32)
+    view[24:32] = 0.9
+    saliency = np.zeros((7, 7), np.float32)
+    saliency[3] = np.linspace(0, 1, 7)
+    saliency[0, 0] = 5
+    return view, saliency
+
+
+def test_colours_span_the_object_not_empty_corners(cornered):
+    view, saliency = cornered
+    low, high = saliency_scale(view[None], saliency[None])
+    assert low < 0.1 and 0.9 < high <= 1, "the corner has no part in the scale"
+    assert np.argwhere(empty_outliers(view, saliency, high)).tolist() == [[0, 0]]
+    image = saliency_image(view, saliency, low, high).astype(int).sum(-1)
+    assert image[28, 50] > image[4, 4] + 100, "the object is bright, the corner pale"
+    assert (image[1, 1:7] > image[4, 4] + 100).all(), "but framed"
+
+
+def test_corners_are_explained_where_they_stand_out(cloud, cornered):
+    view, saliency = cornered
+    corner = replace(cloud, views=view[None], saliency_maps=saliency[None])
+    captions = {group.key: group.caption for group in panel_groups(corner, scenes([corner])[0], 16)}
+    assert "1 framed cell stands out although nothing is there" in captions["saliency"]
+    saliency = np.minimum(saliency, 0.5)
+    saliency[0, 0] = 0
+    quiet = replace(corner, saliency_maps=saliency[None])
+    captions = {group.key: group.caption for group in panel_groups(quiet, scenes([quiet])[0], 16)}
+    assert "framed" not in captions["saliency"]
+
+
+def test_views_on_their_side_stand_below_upright_ones(cloud):
+    turned = replace(cloud, view_axes=parse_views("axes").numpy())
+    group = panel_groups(turned, scenes([turned])[0], 48)[0]
+    assert [panel.title for panel in group.panels] == [
+        *(f"Upright, view {i}" for i in (1, 2, 3)),
+        *(f"View {i}" for i in (1, 2, 3)),
+    ]
+    assert group.columns == 3 and "on their side on purpose" in group.caption
+    orbit = replace(cloud, view_axes=parse_views("orbit:3").numpy())
+    group = panel_groups(orbit, scenes([orbit])[0], 48)[0]
+    assert group.panels[0].title == "Input" and "on their side" not in group.caption
+
+
+def test_views_have_a_margin_around_all_of_the_map():
+    image = with_margin(np.full((40, 40, 3), 7, np.uint8), np.full(3, 128))
+    assert image.shape == (46, 46, 3) and (image[:2] == 128).all() and (image[3:-3, 3:-3] == 7).all()
+    assert (image[2, 2:-2] > 128).all()
 
 
 def test_all_groups_of_a_full_cloud(cloud):

@@ -10,6 +10,7 @@ from PIL import Image
 from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.viz import (
     ComparisonPoint,
+    NextStep,
     PartPicture,
     ScoreRow,
     TaskContent,
@@ -169,6 +170,8 @@ def task(chair: PartPicture) -> TaskContent:
         per_class={"stick": 0.75, "ball": 1.0},
         twin_per_class={"stick": 0.5},
         config_yaml="epochs: 3",
+        opening="An encoder was fine-tuned on solids.",
+        next_steps=[NextStep(("i2pmae", "predict", "my runs/a", "NEW"), "Names the class of new clouds.")],
     )
 
 
@@ -180,6 +183,9 @@ def test_the_report_of_a_task_has_everything(tmp_path: Path, task: TaskContent) 
     for part in (*told.split("|"), "chairs/1", "epochs: 3"):
         assert part in page.text, part
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert "This page reports one task" in page.text and "An encoder was fine-tuned on solids." in page.text
+    assert "On the test clouds: accuracy 80.0\u202f%." in page.text and "without pre-training: 70.0\u202f%" in page.text
+    assert "i2pmae predict 'my runs/a' NEW" in page.text and "Names the class of new clouds." in page.text
     assert len(pictures) == 4 and all(picture["alt"] for picture in pictures)
     assert page.text.index("ball100") > page.text.index("stick75"), "the weakest class comes first"
 

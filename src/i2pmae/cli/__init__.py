@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "results": "Print the results of several runs side by side.",
     "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
     "data": "Check a data set, prepare it for fast reading, or list those that can be read.",
+    "cache": "List what was read and is kept, or clear it.",
     "recipes": "List the named configurations of a command, or print one in full.",
     "teachers": "List the 2D models that can teach.",
 }
@@ -43,8 +44,8 @@ examples:
   i2pmae pretrain                                     on built-in shapes: no data, network or GPU needed
   i2pmae pretrain --data FOLDER --up z --output RUN   on your own meshes or scans
   i2pmae embed RUN FOLDER --output vectors.parquet    one vector per cloud
-  i2pmae probe RUN --data FOLDER                      sub-folders are classes
-  i2pmae view FOLDER --checkpoint RUN --output view.html
+  i2pmae probe RUN FOLDER                             sub-folders are classes
+  i2pmae view RUN FOLDER --output view.html
 
 options:
   -h, --help   this text; `i2pmae COMMAND --help` explains a command

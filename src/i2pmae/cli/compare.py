@@ -1,25 +1,23 @@
 """``i2pmae compare``: several recipes at one budget, with the same seeds, in one table and one plot."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import tyro
-from pydantic import ConfigDict
 
-from i2pmae.cli.options import parse, tidy_help
+from i2pmae.cli.options import parse
+from i2pmae.commands.compare_config import CompareConfig
 from i2pmae.common.errors import UsageError
-from i2pmae.recipes.compare_config import CompareConfig
 
-__all__ = ["CompareOptions", "run"]
-
-Names = Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECIPE...")]
+__all__ = ["read_options", "run"]
 
 
 class CompareOptions(CompareConfig):
     """Pre-train several recipes on the same data at the same budget, probe each, and compare.
 
     RECIPE is a name that `i2pmae recipes` lists, such a name with changes
-    (tiny@model.mask_ratio=0.6,teacher=vit-tiny), or a set of them: methods,
+    (tiny@model.mask_ratio=0.6,teacher=vit-ti16), or a set of them: methods,
     guidance-and-semantics, guidance, mask-ratios, teachers, data-fractions. Each
     run is stored in the output folder, which gets table.md, table.csv,
     results.json and comparison.png. Use --resume to go on after a stop.
@@ -31,9 +29,7 @@ class CompareOptions(CompareConfig):
       i2pmae compare --output runs/compare --resume
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    recipes: Names = ()
+    recipes: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE...")] = ()
     """Recipes, recipes with changes, or sets."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on with the comparison in the output folder. Without recipes, its own configuration is used."""
@@ -42,11 +38,12 @@ class CompareOptions(CompareConfig):
 def run(arguments: Sequence[str]) -> None:
     """Train every cell, then print the table and where everything is."""
     config, resume = read_options(arguments)
-    from i2pmae.recipes.compare import compare
+    from i2pmae.commands.compare import compare, comparison_table
 
-    result = compare(config, resume=resume)
-    print(f"{result.markdown()}\n\n{result.protocol}\n\nplot   {config.output / 'comparison.png'}")
-    print(f"runs   {config.output}")
+    record = compare(config, resume=resume)
+    folder = config.output.folder
+    print(f"{comparison_table(record)}\n\n{record.protocol}\n\nplot   {folder / 'comparison.png'}")
+    print(f"runs   {folder}")
 
 
 def read_options(arguments: Sequence[str]) -> tuple[CompareConfig, bool]:
@@ -54,15 +51,13 @@ def read_options(arguments: Sequence[str]) -> tuple[CompareConfig, bool]:
 
     :class:`UsageError` where no recipe is named; ``SystemExit`` with status 2 for unknown options.
     """
-    tidy_help(CompareOptions)
     options = parse(CompareOptions, "compare", arguments)
-    stored = options.output / "config.yaml"
+    stored = Path(options.output.folder) / "config.yaml"
     if options.resume and not options.recipes and stored.is_file():
-        return CompareConfig.load(stored).model_copy(update={"output": options.output}), True
+        return CompareConfig.load(stored).changed(output=options.output.folder), True
     if not options.recipes:
         raise UsageError(
             "Name the recipes to compare, e.g. `i2pmae compare tiny point-mae-tiny`, or a set such as `methods`; "
             "`i2pmae compare --help` lists the sets."
         )
-    values = {name: getattr(options, name) for name in CompareConfig.model_fields}
-    return CompareConfig(**values), options.resume
+    return CompareConfig(**{name: value for name, value in options if name != "resume"}), options.resume

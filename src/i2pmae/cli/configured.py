@@ -4,97 +4,180 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-import tyro
-
-from i2pmae.cli.options import parse, tidy_help
+from i2pmae.cli.help import HELP_ALL, short_help
 from i2pmae.common.config import Config
-from i2pmae.common.errors import UsageError, pick
+from i2pmae.common.errors import UsageError, near_names, pick
 
-__all__ = ["ConfiguredCommand", "RecipeName", "Start"]
+__all__ = ["ConfiguredCommand", "Given"]
 
 C = TypeVar("C", bound=Config)
-RecipeName = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[RECIPE]")]
 
 
-class Start(Config):
-    """Where the configuration comes from."""
+class Given(NamedTuple, Generic[C]):
+    """What a call asks for."""
 
-    recipe: RecipeName = ""
-    """Configuration to start from; every option below overrides one of its fields. `i2pmae recipes` lists them."""
-    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Start from a stored configuration instead: the config.yaml of a run repeats that run."""
-    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Go on with the run in the output folder. Without recipe or --config, its own configuration is used."""
+    config: C
+    """The configuration."""
+    resume: bool
+    """Whether to go on with the run in the output folder."""
 
 
 @dataclass(frozen=True)
 class ConfiguredCommand(Generic[C]):
-    """A command that turns its arguments into a configuration with the fields ``recipe`` and ``output``."""
+    """A command whose options are the fields of a configuration, under the names of :meth:`Config.resolve`.
+
+    The sections of the configuration are not spelt: ``--epochs`` is ``training.epochs``, ``--guidance.kind`` is
+    ``method.guidance.kind``.
+    """
 
     name: str
     """Of the command."""
-    kind: type[C]
-    """The configuration."""
-    options: Callable[[C], type[Config]]
-    """Gives the fields of :class:`Start` and those of the configuration that can be set, given what they override."""
+    about: str
+    """What it does, with examples."""
+    kind: Callable[[], type[C]]
+    """Gives the class of the configuration; called when it is needed, since importing it may take time."""
     recipes: Callable[[], Mapping[str, Callable[[], C]]]
-    """Gives the table of recipes; called when it is needed, since importing it may take time."""
+    """Gives the table of recipes."""
     default: str
     """Name of the recipe that is used where none is named."""
+    main: tuple[str, ...]
+    """Options that the short help explains."""
+    positional: tuple[str, ...] = ("data",)
+    """Options that words before the first option stand for, in this order, where they name no recipe."""
 
-    def read(self, arguments: Sequence[str]) -> tuple[C, bool]:
-        """The configuration that the arguments ask for, and whether to resume.
+    def read(self, arguments: Sequence[str]) -> Given[C] | None:
+        """What the arguments ask for; ``None`` after a help text.
 
-        :class:`UsageError` for an unknown recipe or an unusable file; ``SystemExit`` with status 2 for unknown options.
+        :class:`UsageError` for an unknown recipe, an unusable file or values that cannot be; ``SystemExit`` with status
+        2 for unknown options.
         """
-        recipe = arguments[0] if arguments and not arguments[0].startswith("-") else None
-        base = self._base(recipe, arguments)
-        options = self._parse(base, arguments)
-        if recipe is None and options.recipe != _recipe(base):  # named after the options
-            base = self._base(options.recipe, arguments)
-            options = self._parse(base, arguments)
-        values = {name: getattr(options, name, getattr(base, name)) for name in self.kind.model_fields}
-        return self.kind(**(values | {"recipe": _recipe(base)})), options.resume
+        early, rest = self._early(arguments)
+        words, options = _split(rest)
+        recipe, words = self._recipe(early.recipe, words, options)
+        if early.help:
+            base = pick("recipe", recipe or self.default, self.recipes())()
+            print(short_help(self.name, self.about, base, self.main, self._usage()))
+            return None
+        base = self._base(recipe, early, _value(options, "--output"))
+        spelled = [*options, *self._named(words, options)]
+        if early.help_all:
+            spelled = ["--help"]
+        return Given(_parse(base, self.name, self.about, spelled), early.resume)
 
-    def _base(self, recipe: str | None, arguments: Sequence[str]) -> C:
-        """What the options override: a stored configuration, that of the run to be resumed, or a recipe."""
-        recipes = self.recipes()
-        default = recipes[self.default]()
+    def _early(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """The options that are no fields, and those that decide what the others override."""
         early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+        early.add_argument("-h", "--help", action="store_true")
+        early.add_argument(HELP_ALL, action="store_true")
+        early.add_argument("--recipe")
         early.add_argument("--config", type=Path)
-        early.add_argument("--output", type=Path, default=getattr(default, "output"))  # noqa: B009 (no field of Config)
         early.add_argument("--resume", action="store_true")
         try:
-            given, _ = early.parse_known_args(list(arguments))
-        except argparse.ArgumentError:  # the full parser will say it better
-            return default
-        if given.config is not None:
-            if recipe is not None:
-                raise UsageError(f"Start from the recipe {recipe!r} or from --config {given.config}, not from both.")
-            return self.kind.load(given.config)
-        stored = given.output / "config.yaml"
-        if recipe is None and given.resume and stored.is_file():
-            return self._stored(stored).model_copy(update={"output": given.output})
-        return pick("recipe", recipe or self.default, recipes)()
+            return early.parse_known_args(list(arguments))
+        except argparse.ArgumentError as error:
+            raise UsageError(f"{error.argument_name}: {error.message}.") from None
 
-    def _stored(self, path: Path) -> C:
+    def _recipe(self, given: str | None, words: list[str], options: list[str]) -> tuple[str | None, list[str]]:
+        """The recipe among the words, and the other words. A path of that name is meant by ``./NAME``."""
+        known = self.recipes()
+        found = [word for word in words if word in known and not (len(words) > 1 and Path(word).exists())]
+        if options and options[-1] in known and not found and not given and not self._takes_value(options[-2]):
+            found, options[-1:] = [options[-1]], []  # named after the options
+        named = [*([given] if given else []), *found]
+        if len(named) > 1:
+            raise UsageError(f"Name one recipe, not {' and '.join(named)}.")
+        return (named[0] if named else None), [word for word in words if word not in found]
+
+    def _takes_value(self, option: str) -> bool:
+        """Whether what follows is the value of ``option`` (a flag has none, and neither has a value)."""
+        if not option.startswith("--") or "=" in option or option.startswith("--no-"):
+            return False
+        base = self.recipes()[self.default]()
+        value: object = base
+        try:
+            for part in base.resolve(option.removeprefix("--").replace("-", "_")):
+                value = getattr(value, part)
+        except UsageError:  # a field of another recipe
+            return True
+        return not isinstance(value, bool)
+
+    def _named(self, words: list[str], options: list[str]) -> list[str]:
+        """Words before the first option, under the names of the options that they stand for."""
+        free = [name for name in self.positional if f"--{name}" not in options]
+        known = self.recipes()
+        hint = near_names(words[0], known) if words else ""
+        if words and free and not _may_be(free[0], words[0]) and (len(words) <= len(free) or "Did you mean" in hint):
+            raise UsageError(
+                f"There is neither a recipe nor a folder or file {words[0]!r}. {hint} "
+                f"`i2pmae recipes --command {self.name}` lists the recipes."
+            )
+        if len(words) > len(free):
+            word = words[len(free)]
+            expected = "[RECIPE] " + " ".join(f"[{name.upper()}]" for name in self.positional)
+            raise UsageError(
+                f"`i2pmae {self.name}` has no place for {word!r}: expected {expected}, then options. "
+                f"{near_names(word, known)}"
+            )
+        return [part for name, word in zip(free, words, strict=False) for part in (f"--{name}", word)]
+
+    def _base(self, recipe: str | None, early: argparse.Namespace, output: str | None) -> C:
+        """What the options override: a stored configuration, that of the run to be resumed, or a recipe."""
+        if early.config is not None:
+            if recipe is not None:
+                raise UsageError(f"Start from the recipe {recipe!r} or from --config {early.config}, not from both.")
+            return self.kind().load(early.config)
+        base = pick("recipe", recipe or self.default, self.recipes())()
+        folder = Path(output or base.output.folder)  # type: ignore[attr-defined]
+        if recipe is None and early.resume and (folder / "config.yaml").is_file():
+            return self._stored(folder).changed(output=folder)
+        return base
+
+    def _stored(self, folder: Path) -> C:
         """The configuration of the run that is to be resumed."""
         try:
-            return self.kind.load(path)
+            return self.kind().load(folder / "config.yaml")
         except UsageError as error:
             raise UsageError(
-                f"`i2pmae {self.name}` cannot resume the run in {path.parent}: it is one of another command, or its "
+                f"`i2pmae {self.name}` cannot resume the run in {folder}: it is one of another command, or its "
                 f"configuration was edited.\n{error}"
             ) from None
 
-    def _parse(self, base: C, arguments: Sequence[str]) -> Any:
-        options = self.options(base)
-        tidy_help(options)
-        fields = {name: getattr(base, name) for name in self.kind.model_fields if name in options.model_fields}
-        return parse(options, self.name, arguments, options.model_construct(**fields))
+    def _usage(self) -> str:
+        words = " ".join(f"[{name.upper()}]" for name in self.positional)
+        return f"i2pmae {self.name} [RECIPE] {words} [OPTIONS]"
 
 
-def _recipe(config: Config) -> str:
-    return str(getattr(config, "recipe", ""))
+def _may_be(name: str, word: str) -> bool:
+    """Whether a word may stand for the option ``name``: data that is there or has a name, a path of a checkpoint."""
+    if Path(word).exists():
+        return True
+    if name != "data":
+        return "/" in word or "\\" in word
+    from i2pmae.data.sources import is_shapes
+
+    return "=" in word or is_shapes(word)
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The words before the first option, and the rest."""
+    first = next((i for i, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
+    return arguments[:first], arguments[first:]
+
+
+def _value(options: list[str], name: str) -> str | None:
+    """What an option is given, if it is there."""
+    for place, option in enumerate(options):
+        if option == name:
+            return "".join(options[place + 1 : place + 2])
+        if option.startswith(f"{name}="):
+            return option.partition("=")[2]
+    return None
+
+
+def _parse(base: C, command: str, about: str, arguments: list[str]) -> C:
+    """``base`` with what the options say; what the checks of the configuration refuse is a :class:`UsageError`."""
+    from i2pmae.cli.options import parse
+
+    return parse(type(base), command, arguments, base, about)

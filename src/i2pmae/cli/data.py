@@ -31,7 +31,8 @@ Examples:
   i2pmae data check modelnet40=~/data/modelnet40_ply_hdf5_2048
   i2pmae data check my/scans
   i2pmae data prepare shapenetpart=~/data/hdf5_data --output shapenetpart
-  i2pmae segment RUN --data shapenetpart
+  i2pmae segment shapenetpart --checkpoint RUN --data shapenetpart
+  i2pmae data check my/parts.npz --for segment
 
 `i2pmae data COMMAND --help` explains the options.
 """
@@ -46,19 +47,28 @@ Data = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
 class Check:
     """Read every file of a data set and say what is there, missing or damaged.
 
-    Exit status 1 where something is missing or damaged.
+    Exit status 1 where something is missing or damaged, or where the task of
+    --for would refuse the set.
 
     Examples:
       i2pmae data check modelnet40=~/data/modelnet40_ply_hdf5_2048
-      i2pmae data check my/scans --labels none
+      i2pmae data check my/scans --for finetune
     """
 
     data: Data
     """NAME=PATH, a folder, a file, a manifest or a prepared folder."""
-    labels: Literal["folder", "none"] = "folder"
-    """Whether the folder of a file names its class, for data of your own."""
+    labels: Literal["auto", "folder", "none"] = "auto"
+    """Whether the folder of a file names its class, for data of your own: auto where there are sub-folders."""
     parts: Literal["named", "column", "none"] = "named"
     """Part labels of points: where files name them, in the last column of text files, or none."""
+    task: Annotated[
+        Literal["pretrain", "finetune", "segment", "fewshot", "probe"] | None,
+        tyro.conf.DisallowNone,
+        otherwise("none", name="for"),
+    ] = None
+    """Say, too, what this task would refuse about the set."""
+    points: Annotated[int | None, tyro.conf.DisallowNone, otherwise("as many as the files have")] = None
+    """Points per cloud that the task will have: the rarest parts may be missed by few."""
     workers: Annotated[int | None, tyro.conf.DisallowNone, otherwise("one per processor")] = None
     """Processes that read files."""
 
@@ -85,8 +95,8 @@ class Prepare:
         Literal["y", "z", "x"] | None, tyro.conf.DisallowNone, otherwise("that of the published set, else y")
     ] = None
     """The axis that points up in the files."""
-    labels: Literal["folder", "none"] = "folder"
-    """Whether the folder of a file names its class, for data of your own."""
+    labels: Literal["auto", "folder", "none"] = "auto"
+    """Whether the folder of a file names its class, for data of your own: auto where there are sub-folders."""
     parts: Literal["named", "column", "none"] = "named"
     """Part labels of points: where files name them, in the last column of text files, or none."""
     clouds: Annotated[int | None, tyro.conf.DisallowNone, otherwise("all")] = None
@@ -121,32 +131,22 @@ def run(arguments: Sequence[str]) -> None:
 def check(arguments: Sequence[str]) -> None:
     """Print the report on a set; exit status 1 where it is not whole."""
     options = parse(Check, "data check", arguments)
-    from i2pmae.data.check import check_source
+    from i2pmae.commands.data import check as check_data
 
-    report = check_source(options.data, labels=options.labels, parts=options.parts, workers=options.workers)
+    report = check_data(**vars(options))
     _show(report)
-    if not report.whole:
+    if not report.whole or report.refusals:
         raise SystemExit(1)
 
 
 def prepare(arguments: Sequence[str]) -> None:
     """Write a set to a folder, and say what it holds."""
     options = parse(Prepare, "data prepare", arguments)
-    from i2pmae.common.progress import console
-    from i2pmae.data.folder import check_request
-    from i2pmae.data.prepared import prepare as write
-    from i2pmae.data.sources import plan_source, request_for
+    from i2pmae.commands.data import prepare as prepare_data
 
-    check_request(options.points, options.max_bad_share, options.clouds, options.workers)
-    plan = plan_source(options.data, options.labels, options.parts)
-    points = options.points or plan.points or 2048
-    request = request_for(plan, points, options.up, options.clouds, options.parts, options.seed)
-    clouds = write(
-        plan, options.output.expanduser(), request, workers=options.workers, max_bad_share=options.max_bad_share
-    )
-    for note in clouds.notes:
-        console().print(note, soft_wrap=True)
-    print(f"{options.output}: {len(clouds)} clouds of {points} points. Use it with --data {options.output}")
+    made = prepare_data(**vars(options))
+    size = made.points.shape[1]
+    print(f"{options.output}: {len(made)} clouds of {size} points. Use it with --data {options.output}")
 
 
 def list_readers(arguments: Sequence[str]) -> None:
@@ -163,13 +163,15 @@ def list_readers(arguments: Sequence[str]) -> None:
 
 def _show(report: "Report") -> None:
     """The report as tables on standard output."""
-    from rich.console import Console
     from rich.text import Text
 
-    out = Console(highlight=False)
+    from i2pmae.common.progress import console
+    from i2pmae.data.paths import printable
+
+    out = console(stderr=False)
 
     def say(text: str) -> None:
-        out.print(Text(text), soft_wrap=True)
+        out.print(Text("\n".join(map(printable, text.split("\n")))), soft_wrap=True)
 
     size = "of different numbers of points" if report.points is None else f"of {report.points} points"
     files = "1 file" if report.files == 1 else f"{report.files} files"
@@ -191,6 +193,8 @@ def _show(report: "Report") -> None:
         say(f"… and {len(report.damaged) - MOST_DAMAGED} more")
     if not report.whole and report.obtained:
         say(f"The data set is obtained from {report.obtained}")
+    for refusal in report.refusals:
+        say(f"{report.task} would refuse the set: {refusal}")
     say("\nNothing is missing or damaged." if report.whole else "\nSomething is missing or damaged: see above.")
 
 
@@ -209,6 +213,9 @@ def _part_lines(parts: dict[str, int]) -> list[str]:
 
 def _split_table(report: "Report") -> "Table":
     from rich.table import Table
+    from rich.text import Text
+
+    from i2pmae.data.paths import printable
 
     table = Table("split", box=None, pad_edge=False)
     table.add_column("clouds", justify="right")
@@ -216,23 +223,26 @@ def _split_table(report: "Report") -> "Table":
         table.add_column("official", justify="right")
         table.add_column("")
     for split, count in report.splits.items():
-        row = [split or "(no split)", str(count)]
+        row = [printable(split or "(no split)"), str(count)]
         if report.official:
             difference = count - report.official.get(split, 0)
             remark = f"{abs(difference)} {'more' if difference > 0 else 'fewer'}" if difference else "as it should be"
             row += [str(report.official.get(split, 0)), remark]
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 
 def _class_table(report: "Report") -> "Table":
     from rich.table import Table
+    from rich.text import Text
+
+    from i2pmae.data.paths import printable
 
     table = Table("class", box=None, pad_edge=False, title="")
     for split in report.splits:
-        table.add_column(split or "clouds", justify="right")
+        table.add_column(Text(split or "clouds"), justify="right")
     for label, counts in list(report.classes.items())[:MOST_CLASSES]:
-        table.add_row(label, *(str(counts.get(split, 0)) for split in report.splits))
+        table.add_row(Text(printable(label)), *(str(counts.get(split, 0)) for split in report.splits))
     if len(report.classes) > MOST_CLASSES:
         table.add_row(f"… and {len(report.classes) - MOST_CLASSES} more")
     return table

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tyro
 
-from i2pmae.cli.options import Checkpoint, DataOptions, Source, parse
+from i2pmae.cli.arguments import in_order
+from i2pmae.cli.options import ReadingOptions, parse
 
 __all__ = ["run"]
 
@@ -15,15 +16,17 @@ __all__ = ["run"]
 class Embed:
     """Write one row per cloud: id, embedding, and label and split where known.
 
+    usage: i2pmae embed CHECKPOINT DATA --output FILE
+
     Examples:
       i2pmae embed runs/pretrain scans/ --up z --output vectors.parquet
       i2pmae embed runs/pretrain set.npz --output vectors.npz --point-features
     """
 
-    checkpoint: Checkpoint
-    """Run folder or weights folder."""
-    path: Source
-    """Folder, file or array file of clouds or meshes; "shapes" for built-in ones."""
+    checkpoint: Path
+    """Run folder or weights folder; the first word, or named."""
+    data: str
+    """Folder, file or array file of clouds or meshes; "shapes" for built-in ones. The second word, or named."""
     output: Path
     """File to write: .parquet, or .npz with an array per column."""
     point_features: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -31,20 +34,23 @@ class Embed:
     batch_size: int = 64
     """Clouds at a time."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    data: tyro.conf.OmitArgPrefixes[DataOptions] = field(default_factory=DataOptions)
+    """auto, cpu, mps, cuda or cuda:N."""
+    reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = field(default_factory=ReadingOptions)
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Read the clouds, embed them, write the table, say what was written."""
-    options = parse(Embed, "embed", arguments)
-    from i2pmae.evaluation.embed import check_output, embed_to_file
-    from i2pmae.hub import load
+    """Embed, then say what was written."""
+    options = parse(Embed, "embed", in_order(Embed, "embed", ("checkpoint", "data"), arguments))
+    from i2pmae.commands.embed import embed
 
-    check_output(options.output)
-    encoder = load(options.checkpoint, options.device)
-    clouds = options.data.open(options.path, encoder.points)
-    path = embed_to_file(
-        encoder, clouds, options.output, point_features=options.point_features, batch_size=options.batch_size
+    found = embed(
+        options.checkpoint,
+        options.data,
+        output=options.output,
+        point_features=options.point_features,
+        batch_size=options.batch_size,
+        device=options.device,
+        **options.reading.given(),
     )
-    print(f"{path}: {len(clouds)} clouds of {clouds.points.shape[1]} points, {encoder.embedding_dim} channels each")
+    size = found.clouds.points.shape[1]
+    print(f"{found.path}: {len(found.clouds)} clouds of {size} points, {found.channels} channels each")

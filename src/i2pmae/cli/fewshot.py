@@ -1,53 +1,32 @@
 """``i2pmae fewshot``: how well an encoder learns classes from a few clouds of each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-import tyro
-from pydantic import ConfigDict, Field
+from i2pmae.cli.tasks import TaskCommand
 
-from i2pmae.cli.configured import ConfiguredCommand, RecipeName, Start
-from i2pmae.cli.summary import task_summary
-from i2pmae.training.config import DataConfig
-from i2pmae.training.finetune_config import FewShotConfig
+__all__ = ["COMMAND", "run"]
 
-__all__ = ["FewShotOptions", "run"]
+ABOUT = """
+Learn a few classes from a few clouds of each, many times over: mean and deviation of the accuracy.
 
-DEFAULT_RECIPE = "own"
+The folds are drawn by the seed, or are the published ones of ModelNet40 with
+--data modelnet-fewshot=PATH. With --mode linear an SVM learns from frozen features. A run that was
+stopped goes on with the fold it was in.
 
+examples:
+  i2pmae fewshot runs/pretrain folder_of_classes --ways 5 --shots 10
+  i2pmae fewshot runs/pretrain shapes --mode linear --twin
+  i2pmae fewshot modelnet40-5w10s --checkpoint runs/paper --data modelnet-fewshot=PATH
+"""
 
-class FewShotOptions(FewShotConfig, Start):
-    """Learn a few classes from a few clouds of each, many times over: mean and deviation of the accuracy.
-
-    The folds are drawn by the seed, or are the published ones of ModelNet40 with
-    --data modelnet-fewshot=PATH. With --mode linear an SVM learns from frozen
-    features. A run that was stopped goes on with the fold it was in.
-
-    Examples:
-      i2pmae fewshot --checkpoint runs/pretrain --data folder_of_classes --ways 5 --shots 10
-      i2pmae fewshot --checkpoint runs/pretrain --data shapes --mode linear --twin
-      i2pmae fewshot modelnet40-5w10s --checkpoint runs/paper --data modelnet-fewshot=PATH
-    """
-
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    recipe: RecipeName = DEFAULT_RECIPE
-    """Configuration to start from; options override its fields. `i2pmae recipes --command fewshot` lists them."""
-    clouds: tyro.conf.OmitArgPrefixes[DataConfig] = Field(default_factory=lambda: DataConfig(labels="folder"))
-    """Reading of the data."""
+COMMAND = TaskCommand("fewshot", ABOUT, ("ways", "shots", "queries", "folds", "mode"))
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Train on every fold, then say what came out and where it is."""
-    config, resume = COMMAND.read(arguments)
-    from i2pmae.recipes.fewshot import fewshot
+    """Train and test, then say what came out and where it is."""
+    given = COMMAND.read(arguments)
+    if given is None:
+        return
+    from i2pmae.commands.fewshot import fewshot
 
-    print(task_summary(fewshot(config, resume=resume), config.output))
-
-
-def _recipes() -> Mapping[str, Callable[[], FewShotConfig]]:
-    from i2pmae.recipes.downstream_recipes import FEWSHOT_RECIPES
-
-    return FEWSHOT_RECIPES
-
-
-COMMAND = ConfiguredCommand("fewshot", FewShotConfig, lambda _: FewShotOptions, _recipes, DEFAULT_RECIPE)
+    COMMAND.show(fewshot(given.config, resume=given.resume))

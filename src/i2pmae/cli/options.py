@@ -1,20 +1,21 @@
 """What the sub-commands share: parsing, and the options of reading clouds."""
 
+import contextlib
 import inspect
+import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from i2pmae.common.progress import console
+from i2pmae.common.config import Config
+from i2pmae.common.errors import UsageError
 
-if TYPE_CHECKING:
-    from i2pmae.data.clouds import CloudSet
-
-__all__ = ["Checkpoint", "DataOptions", "Source", "otherwise", "parse", "tidy_help"]
+__all__ = ["ReadingOptions", "otherwise", "parse", "tidy_help"]
 
 T = TypeVar("T")
 
@@ -24,21 +25,20 @@ def otherwise(what: str, **more: Any) -> Any:
     return tyro.conf.arg(help_behavior_hint=f"(default: {what})", **more)
 
 
-Checkpoint = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-Source = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
+Up = Literal["y", "z", "x"]
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class ReadingOptions:
     """Reading of the clouds."""
 
     points: Annotated[int | None, tyro.conf.DisallowNone, otherwise("as many as the encoder was trained on")] = None
     """Points per cloud."""
-    up: Annotated[
-        Literal["y", "z", "x"] | None, tyro.conf.DisallowNone, otherwise("that of a published data set, else y")
-    ] = None
+    up: Annotated[Up | None, tyro.conf.DisallowNone, otherwise("that of training, or of a data set")] = None
     """The axis that points up in the files. CAD models and scans are often z up."""
-    labels: Literal["none", "folder"] = "none"
+    labels: Annotated[
+        Literal["none", "folder"] | None, tyro.conf.DisallowNone, otherwise("folder for probe, none elsewhere")
+    ] = None
     """Whether the folder of a file names its class. Labels inside array files are always read."""
     parts: Literal["named", "column", "none"] = "named"
     """Where the part of each point is read from: named arrays, columns and files; the last column of text too; none."""
@@ -51,39 +51,45 @@ class DataOptions:
     cache: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("the user's cache folder")] = None
     """Folder that keeps what was read, so that it is read once."""
     seed: int = 0
-    """Decides which points are sampled."""
+    """Decides which points are sampled; in probes also the folds, and which clouds are held out."""
 
-    def open(self, data: str, points: int) -> "CloudSet":
-        """The clouds at ``data``, of ``points`` points unless the options say otherwise; its notes are shown once."""
-        from i2pmae.data.sources import open_source
-
-        clouds = open_source(
-            data,
-            points=points if self.points is None else self.points,
-            up=self.up,
-            labels=self.labels,
-            parts=self.parts,
-            clouds=self.clouds,
-            cache=self.cache,
-            workers=self.workers,
-            max_bad_share=self.max_bad_share,
-            seed=self.seed,
-        )
-        for note in clouds.notes:
-            console().print(note, soft_wrap=True)
-        return clouds
+    def given(self) -> dict[str, Any]:
+        """What was said, as the keywords of a command's function."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def parse(kind: type[T], command: str, arguments: Sequence[str], default: T | None = None) -> T:
-    """The options that ``arguments`` spell; a wrong one ends the program with status 2 and the nearest names."""
+def parse(
+    kind: type[T], command: str, arguments: Sequence[str], default: T | None = None, about: str | None = None
+) -> T:
+    """The options that ``arguments`` spell; a wrong one ends the program with status 2 and the nearest names.
+
+    Values that are well spelled, but refused by the checks of a configuration, are a :class:`UsageError`.
+    """
     options: dict[str, Any] = {} if default is None else {"default": default}
-    options["description"] = inspect.getdoc(kind)
-    return tyro.cli(kind, prog=f"i2pmae {command}", args=list(arguments), **options)
+    options["description"] = inspect.cleandoc(about) if about else inspect.getdoc(kind)
+    tidy_help(kind)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(kind, prog=f"i2pmae {command}", args=list(arguments), **options)
+    except ValidationError as error:
+        raise _refused(error) from None
+    except SystemExit as stop:
+        if isinstance(stop.__context__, ValidationError):
+            raise _refused(stop.__context__) from None
+        sys.stderr.write(said.getvalue())
+        raise
 
 
-def tidy_help(kind: type[BaseModel]) -> None:
+def _refused(error: ValidationError) -> UsageError:
+    """The reasons of a refusal, for people."""
+    lines = [line.strip() for line in Config.explain(error)]
+    return UsageError("\n".join(lines) if len(lines) > 1 else lines[0])
+
+
+def tidy_help(kind: type) -> None:
     """Take the line breaks and code marks out of the field docs, which the help texts show."""
-    for field in kind.model_fields.values():
+    for field in getattr(kind, "model_fields", {}).values():
         if field.description:
             field.description = " ".join(field.description.replace("``", "").split())
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from i2pmae.cli.options import Checkpoint, DataOptions, Source, otherwise, parse
-from i2pmae.common.errors import UsageError
+from i2pmae.cli.arguments import in_order
+from i2pmae.cli.options import ReadingOptions, otherwise, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +24,8 @@ MOST = 10
 class Predict:
     """Name the class of each cloud, or the part of each point, with probabilities.
 
+    usage: i2pmae predict CHECKPOINT DATA
+
     A classifier gives one row per cloud: id, label, probability, and the
     probability of every class (p_CLASS). A segmenter gives id, mean
     probability and the number of points of every part (n_PART), and with
@@ -35,10 +37,10 @@ class Predict:
       i2pmae predict runs/segment chair.obj --category Chair --ply parts/
     """
 
-    checkpoint: Checkpoint
-    """Run folder or weights folder of a classifier or segmenter."""
-    path: Source
-    """Folder, file or array file of clouds or meshes; "shapes" for built-in ones."""
+    checkpoint: Path
+    """Run folder or weights folder of a classifier or segmenter; the first word, or named."""
+    data: str
+    """Folder, file or array file of clouds or meshes; "shapes" for built-in ones. The second word, or named."""
     output: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("CSV on standard output")] = None
     """File to write: .csv, .parquet or .json."""
     top: Annotated[int | None, tyro.conf.DisallowNone, otherwise("the most probable one, and every p_CLASS")] = None
@@ -46,46 +48,33 @@ class Predict:
     category: Annotated[str | None, tyro.conf.DisallowNone, otherwise("as the labels of the data say")] = None
     """What the clouds show, for a segmenter that was trained with categories."""
     ply: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("none")] = None
-    """Folder to write segmented clouds to, as .ply files with a colour and the property "part" per point."""
+    """New or empty folder to write segmented clouds to, as .ply files with a colour and the property "part" per
+    point."""
     batch_size: int = 32
     """Clouds at a time."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    data: tyro.conf.OmitArgPrefixes[DataOptions] = field(default_factory=DataOptions)
+    """auto, cpu, mps, cuda or cuda:N."""
+    reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = field(default_factory=ReadingOptions)
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Read the clouds, predict, and write or print the table."""
-    options = parse(Predict, "predict", arguments)
-    from i2pmae.evaluation.predict import check_table, classify_set, segment_set, table_text, write_table
-    from i2pmae.hub import CloudClassifier, load_predictor
+    """Predict, and print the table or where it was written."""
+    options = parse(Predict, "predict", in_order(Predict, "predict", ("checkpoint", "data"), arguments))
+    from i2pmae.commands.predict import predict
+    from i2pmae.evaluation.written import table_text
 
-    if options.output is not None:
-        check_table(options.output)
-    predictor = load_predictor(options.checkpoint, options.device)
-    if isinstance(predictor, CloudClassifier):
-        _refuse(options, "classifier, which names no parts", "category", "ply")
-        clouds = options.data.open(options.path, predictor.points)
-        table = classify_set(predictor, clouds, top=options.top, batch_size=options.batch_size)
-    else:
-        _refuse(options, "segmenter, which names parts, not classes", "top")
-        predictor.check_category(options.category, required=False)
-        clouds = options.data.open(options.path, predictor.points)
-        table = segment_set(
-            predictor, clouds, category=options.category, ply=options.ply, batch_size=options.batch_size
-        )
-    if options.output is None:
-        print(table_text(table), end="")
-        return
-    write_table(table, options.output)
-    print(f"{options.output}: {_summary(table)}")
-
-
-def _refuse(options: Predict, what: str, *names: str) -> None:
-    """:class:`UsageError` for options that the checkpoint has no use for."""
-    for name in names:
-        if getattr(options, name) is not None:
-            raise UsageError(f"{options.checkpoint} holds a {what}: leave --{name} out.")
+    table = predict(
+        options.checkpoint,
+        options.data,
+        output=options.output,
+        top=options.top,
+        category=options.category,
+        ply=options.ply,
+        batch_size=options.batch_size,
+        device=options.device,
+        **options.reading.given(),
+    )
+    print(table_text(table) if options.output is None else f"{options.output}: {_summary(table)}\n", end="")
 
 
 def _summary(table: "pa.Table") -> str:

@@ -1,10 +1,8 @@
 """``i2pmae recipes``: the named configurations."""
 
-import importlib
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -25,19 +23,19 @@ class Recipes:
 
     recipe: Annotated[str | None, tyro.conf.Positional, otherwise("list all", metavar="[RECIPE]")] = None
     """Recipe to print in full."""
-    command: Literal["pretrain", "finetune", "segment", "fewshot"] = "pretrain"
-    """The command whose recipes are meant."""
+    command: str = "pretrain"
+    """The command whose recipes are meant: pretrain, finetune, segment or fewshot."""
 
 
 def run(arguments: Sequence[str]) -> None:
     """Print all recipes with what they say of themselves, or the YAML of one."""
     options = parse(Recipes, "recipes", arguments)
-    from i2pmae.common.errors import pick
+    from i2pmae.commands.recipes import about, recipe, recipes
 
-    recipes = importlib.import_module(f"i2pmae.cli.{options.command}").COMMAND.recipes()
     if options.recipe is not None:
-        print(pick("recipe", options.recipe, recipes)().to_yaml(), end="")
+        print(recipe(options.recipe, options.command).to_yaml(), end="")
         return
-    width = max(map(len, recipes))
-    for name, make in recipes.items():
-        print(f"{name:{width}}  {' '.join((inspect.getdoc(make) or '').split())}")
+    table = recipes(options.command)
+    width = max(map(len, table))
+    for name, make in table.items():
+        print(f"{name:{width}}  {about(make)}")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from i2pmae.cli.options import otherwise, parse
-from i2pmae.common.errors import CheckpointError, UsageError
+from i2pmae.common.errors import CheckpointError
 from i2pmae.common.files import write_text
 
 __all__ = ["run"]
@@ -18,9 +18,10 @@ __all__ = ["run"]
 class Results:
     """Print the scores of runs with their twins, protocols, seeds and commits.
 
-    A run is the folder of a finished run, of any task, or a JSON file of a
-    result (`i2pmae probe --output FILE`). Runs are listed as given; those that
-    cannot be read are named at the end, and the exit status is then 1.
+    A run is the folder of a finished run, of any command, or a JSON file of a
+    result (`i2pmae probe --output FILE`); of a comparison, every recipe is a
+    line. Runs are listed as given; those that cannot be read are named at the
+    end, and the exit status is then 1.
 
     Examples:
       i2pmae results runs/*
@@ -36,25 +37,15 @@ class Results:
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Read the runs, print or write the table, then name those that have no result."""
+    """Print or write the table, then name those that have no result."""
     options = parse(Results, "results", arguments)
+    from i2pmae.commands.results import results
 
-    from i2pmae.evaluation.tables import read_result, results_table
-
-    if not options.runs:
-        raise UsageError("Name at least one run: `i2pmae results runs/*`.")
-    rows, problems = [], []
-    for path in options.runs:
-        try:
-            rows.append((str(path), read_result(path)))
-        except CheckpointError as error:
-            problems.append(str(error))
-    if rows:
-        text = results_table(rows, options.format)
-        if options.output is None:
-            print(text, end="")
-        else:
-            write_text(options.output, text)
-            print(f"{options.output}: {len(rows)} results")
-    if problems:
-        raise CheckpointError("\n".join(problems))
+    found = results(*options.runs)
+    if found and options.output is None:
+        print(found.table(options.format), end="")
+    elif found and options.output is not None:
+        write_text(options.output, found.table(options.format))
+        print(f"{options.output}: {len(found)} results")
+    if found.problems:
+        raise CheckpointError("\n".join(found.problems))

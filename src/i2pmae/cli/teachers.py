@@ -21,7 +21,7 @@ class Teachers:
 def run(arguments: Sequence[str]) -> None:
     """Print a table of names, channels, descriptions and licences."""
     parse(Teachers, "teachers", arguments)
-    from i2pmae.teachers import TEACHERS
+    from i2pmae.teachers.catalogue import TEACHERS
 
     rows = [("NAME", "CHANNELS", "WHAT", "LICENCE", "HUGGING FACE")] + [
         (name, str(spec.feature_dim), spec.description, spec.licence, spec.repository or "(in this package)")

@@ -8,6 +8,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from i2pmae.common.text import printable, shortened
+
 __all__ = [
     "CheckpointError",
     "DataError",
@@ -25,6 +27,8 @@ T = TypeVar("T")
 
 MOST_NAMES = 24
 """Names that an error lists."""
+LONGEST_NAME = 100
+"""Characters of a name that an error shows, and that are compared."""
 
 
 class I2PError(Exception):
@@ -57,17 +61,19 @@ class TrainingInterrupted(I2PError):
 
 def near_names(name: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest known names, or all of them (of many, the first) where none is near."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    names = sorted({str(n) for n in known})
+    # Of huge names the beginning is enough: comparing takes time in the square of the length.
+    near = difflib.get_close_matches(str(name)[:LONGEST_NAME], names, n=3, cutoff=0.5)
     if near:
-        return "Did you mean " + " or ".join(repr(n) for n in near) + "?"
+        return "Did you mean " + " or ".join(shortened(n) for n in near) + "?"
+    if not names:
+        return "There are none."
     rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f"Known: {', '.join(names[:MOST_NAMES])}{rest}."
+    return f"Known: {', '.join(printable(n[:LONGEST_NAME]) for n in names[:MOST_NAMES])}{rest}."
 
 
 def pick(kind: str, name: str, table: Mapping[str, T]) -> T:
-    """``table[name]``; an unknown name raises :class:`UsageError` with the nearest ones."""
-    try:
+    """``table[name]``; an unknown name, or what is no name at all, raises :class:`UsageError` with the nearest ones."""
+    if isinstance(name, str) and name in table:
         return table[name]
-    except KeyError:
-        raise UsageError(f"Unknown {kind} {name!r}. {near_names(name, table)}") from None
+    raise UsageError(f"Unknown {kind} {shortened(name)}. {near_names(name, table)}")

@@ -1,26 +1,60 @@
-"""Progress bars on standard error, so that standard output holds results alone."""
+"""Messages and progress bars on standard error, so that standard output holds results alone.
+
+Text is shown as it is: a class called ``[/red]`` is no markup, ``:x:`` no picture.
+"""
 
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
-__all__ = ["console", "progress_bar", "track"]
+from i2pmae.common.text import printable
+
+__all__ = ["PlainConsole", "console", "progress_bar", "say", "text_column", "track"]
 
 T = TypeVar("T")
 
 
-def console() -> Console:
-    """The console for progress and messages: standard error."""
-    return Console(stderr=True, highlight=False)
+class PlainConsole(Console):
+    """A console that shows text as it is, and spells out what the terminal or the file cannot take."""
+
+    def __init__(self, *, stderr: bool = True) -> None:
+        super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts, as they are, and what Rich draws."""
+        super().print(*map(self._shown, objects), **options)
+
+    def _shown(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return printable(value, self.encoding)
+        if isinstance(value, Text) and (plain := printable(value.plain, self.encoding)) != value.plain:
+            return Text(plain, style=value.style)
+        return value
+
+
+def console(*, stderr: bool = True) -> PlainConsole:
+    """The console for progress and messages, on standard error; for results, on standard output (``stderr=False``)."""
+    return PlainConsole(stderr=stderr)
+
+
+def say(text: str) -> None:
+    """Show a message on a line of its own, as it is and not folded."""
+    console().print(text, soft_wrap=True)
+
+
+def text_column(template: str) -> TextColumn:
+    """A column of a progress bar whose text is shown as it is."""
+    return TextColumn(template, markup=False)
 
 
 def progress_bar() -> Progress:
     """A rich progress bar with count, elapsed and remaining time, on standard error where that is a terminal."""
     out = console()
     return Progress(
-        TextColumn("{task.description}"),
+        text_column("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -41,4 +75,4 @@ def track(items: Iterable[T], description: str, total: int | None = None, shown:
     with progress_bar() as bar:
         if bar.disable:
             bar.console.print(description)
-        yield from bar.track(items, total=total, description=description)
+        yield from bar.track(items, total=total, description=printable(description, bar.console.encoding))

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from i2pmae.common.errors import DataError
-from i2pmae.data.containers import BLOCK_ROWS, PICKLED, Container, Header, opened
-from i2pmae.data.parts import whole_labels
+from i2pmae.data.containers import BLOCK_ROWS, PICKLED, Container, Header, block_rows, opened
+from i2pmae.data.labels import split_names
+from i2pmae.data.parts import are_whole, whole_labels
 from i2pmae.data.sampling import RawCloud
 
 __all__ = ["ArraySet", "describe_arrays", "read_single"]
@@ -65,7 +66,11 @@ class ArraySet:
         """The index of the first cloud of each block, the block ``(at most rows, n, 3)`` as stored, and its parts."""
         at = 0
         with opened(self.path) as container:
-            for index, name in enumerate(self.arrays):
+            headers = container.shapes()
+            for index, (name, shape) in enumerate(zip(self.arrays, self.shapes, strict=True)):
+                if name not in headers or headers[name][0] != shape:
+                    raise DataError("the file changed while it was read")
+                rows = block_rows(headers[name], rows)
                 part_blocks: Iterator[np.ndarray | None] = (
                     container.blocks(self.part_arrays[index], rows) if self.part_arrays else itertools.repeat(None)
                 )
@@ -87,6 +92,7 @@ def describe_arrays(path: Path) -> ArraySet | None:
             return None
         for name in names:
             _check_coordinates(name, *shapes[name], dims=3)
+            container.check(name)
         sizes = tuple(shapes[name][0] for name in names)
         total = sum(size[0] for size in sizes)
         if splits is not None:
@@ -95,7 +101,7 @@ def describe_arrays(path: Path) -> ArraySet | None:
             if label_keys and len(label_keys) < len(splits):
                 raise DataError(f"labels are there for {', '.join(label_keys)} only, not for all of {', '.join(names)}")
         else:
-            split_column = _strings(container, shapes, SPLIT_KEYS)
+            split_column = split_names(_strings(container, shapes, SPLIT_KEYS))
             label_keys = [key for key in LABEL_KEYS if key in shapes][:1]
         _check_count("split", split_column, total)
         class_column = _strings(container, shapes, CLASS_KEYS)
@@ -104,6 +110,8 @@ def describe_arrays(path: Path) -> ArraySet | None:
             raise DataError("some class names stand in the list of classes more than once")
         labels, classes = _labels(container, label_keys, sizes, classes)
         part_arrays = _part_arrays(shapes, names, splits)
+        for name in part_arrays:
+            container.check(name)
         part_names = _strings(container, shapes, PART_NAME_KEYS) if part_arrays else None
     parts = None if part_names is None else tuple(part_names.tolist())
     if parts is not None and len(set(parts)) < len(parts):
@@ -186,10 +194,18 @@ def _strings(container: Container, shapes: Mapping[str, Header], keys: tuple[str
     if name is None:
         return None
     values = container.whole(name)
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8")
-    if values.dtype.kind != "U":
+    if values.dtype.kind not in "SU":
         raise DataError(f"array {name!r} holds {values.dtype}; expected strings, e.g. np.array(names, dtype=str)")
+    return _texts(name, values)
+
+
+def _texts(name: str, values: np.ndarray) -> np.ndarray:
+    """Strings as text; :class:`DataError` where they are none that can be written again."""
+    try:
+        values = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+        "".join(values.reshape(-1).tolist()).encode("utf-8")
+    except ValueError:
+        raise DataError(f"array {name!r} holds text that is not UTF-8") from None
     return values
 
 
@@ -209,15 +225,16 @@ def _labels(
             column = column[:, 0]
         if column.shape != (count,):
             raise DataError(f"there are {count} clouds, but {key} has shape {column.shape}")
-        columns.append(np.char.decode(column, "utf-8") if column.dtype.kind == "S" else column)
+        columns.append(_texts(key, column) if column.dtype.kind in "SU" else column)
     labels = np.concatenate(columns)
     if labels.dtype.kind == "U":
         known = classes or tuple(np.unique(labels).tolist())
         unknown = sorted(set(labels.tolist()) - set(known))
         if unknown:
             raise DataError(f"label {unknown[0]!r} is none of the {len(known)} classes")
-        return np.array([known.index(label) for label in labels.tolist()]), known
-    if labels.dtype.kind not in "fiub" or (labels.dtype.kind == "f" and not np.equal(labels, np.trunc(labels)).all()):
+        index = {name: label for label, name in enumerate(known)}
+        return np.array([index[label] for label in labels.tolist()], dtype=np.int64), known
+    if not are_whole(labels):
         raise DataError(f"the labels have dtype {labels.dtype}; expected whole numbers or strings, one for each cloud")
     labels = labels.astype(np.int64)
     top = None if classes is None else len(classes)

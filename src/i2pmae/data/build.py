@@ -1,8 +1,9 @@
 """Reading what a plan lists into one set: from any number of processes, in order, and going on where it stopped."""
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,14 +13,18 @@ from i2pmae.common.progress import track
 from i2pmae.data.arrays import describe_arrays
 from i2pmae.data.listing import stratified
 from i2pmae.data.parts import name_parts
+from i2pmae.data.paths import portable
 from i2pmae.data.plan import Entry, Plan, SetOfClouds
-from i2pmae.data.reading import Batch, Outcome, Request, read_files, read_set
+from i2pmae.data.reading import KILLED, Batch, Outcome, Request, read_files, read_set
+from i2pmae.data.reasons import PassingError, reasons
 from i2pmae.data.writing import Sink
 
-__all__ = ["Build", "Known"]
+__all__ = ["Build", "Known", "cured"]
 
 CHECKPOINT_ROWS = 1024
 """After so many clouds, an unfinished set is in a state from which it can go on."""
+MOST_BEYOND = 1024
+"""Labels without names may be as large as the number of clouds and so much more, and mean themselves."""
 
 
 class Known(NamedTuple):
@@ -41,6 +46,8 @@ class Build:
     plan: Plan
     request: Request
     bad: list[tuple[str, str]] = field(default_factory=list)
+    passing: dict[str, str] = field(default_factory=dict)
+    """The files among them that may be read another time, with the reasons, which lie around them."""
     ids: list[str] = field(default_factory=list)
     classes: list[str | int | None] = field(default_factory=list)
     """The class of each cloud: a name, a bare index, or None."""
@@ -62,18 +69,17 @@ class Build:
     """Clouds and bad ones that the last checkpoint holds."""
 
     def __post_init__(self) -> None:
-        self.bad = list(self.plan.problems)
+        self.bad = [(portable(name), portable(reason)) for name, reason in self.plan.problems]
 
     def run(self, sink: Sink, workers: int, shown: bool) -> None:
         """Read everything that ``sink`` does not hold yet."""
-        for record in sink.records():
-            self._restore(record)
+        self._go_on(sink)
         entries = self.plan.limited(self.request.limit)[self.done :]
         outcomes = self._outcomes(entries, workers)
         progress = track(outcomes, "Reading clouds", len(entries), shown)
         for entry, outcome in zip(entries, progress, strict=True):
             if outcome.reason is not None:
-                self.bad.append((entry.file.id, outcome.reason))
+                self._leave_out(entry, outcome.reason, outcome.passing)
                 self.tally["prose"] += outcome.prose
             elif outcome.cloud is not None:
                 self._add_cloud(entry, outcome, sink)
@@ -81,6 +87,21 @@ class Build:
                 self._add_set(entry, sink)
             self.done += 1
             self._checkpoint(sink)
+
+    def _go_on(self, sink: Sink) -> None:
+        """Take over what the sink holds; of what came after a file that can be read by now, nothing."""
+        records = sink.records()
+        again = bool(records) and cured(self.plan, self.request, records[-1].get("passing", {}))
+        for record in itertools.takewhile(lambda record: not (again and record.get("passing")), records):
+            self._restore(record)
+        if again:
+            sink.rewind(len(self.ids))
+            self._checkpoint(sink, needed=True)
+
+    def _leave_out(self, entry: Entry, reason: str, passing: bool) -> None:
+        self.bad.append((entry.file.id, portable(reason)))
+        if passing:
+            self.passing[entry.file.id] = reason
 
     def _outcomes(self, entries: Sequence[Entry], workers: int) -> Iterator[Outcome]:
         """The outcome for each entry; that of one that is known to hold a set is empty, and takes no process."""
@@ -100,7 +121,8 @@ class Build:
         if self.begin is None:
             self.begin = (sink.rows, len(self.bad), dict(self.tally), dict(self.part_points))
         try:
-            source = entry.describe() if entry.describe is not None else describe_arrays(entry.file.path)
+            with reasons("it cannot be read"):
+                source = entry.describe() if entry.describe is not None else describe_arrays(entry.file.path)
             if source is None:
                 raise DataError("the file changed while it was read")
             rows = self._rows(entry, source)
@@ -114,7 +136,7 @@ class Build:
             if self.plan.strict:
                 raise DataError(f"{entry.file.path}: {error}.") from None
             self._forget(sink)
-            self.bad.append((name, str(error)))
+            self._leave_out(entry, str(error), isinstance(error, PassingError))
         self.row, self.begin = 0, None
 
     def _rows(self, entry: Entry, source: SetOfClouds) -> np.ndarray:
@@ -174,7 +196,7 @@ class Build:
                 index = {name: label for label, name in enumerate(order)}
                 columns["label"] = [index[str(value)] for value in labelled]
             else:
-                columns["label"] = labelled
+                columns["label"], order = _numbered([int(label) for label in labelled], order)
         elif labelled:
             self.tally["unlabelled"] = len(self.classes) - len(labelled)
         if None not in self.splits:
@@ -214,10 +236,10 @@ class Build:
         self.tally, self.part_points = Counter(tally), Counter(part_points)
         self.noted = (min(self.noted[0], rows), min(self.noted[1], bad))
 
-    def _checkpoint(self, sink: Sink) -> None:
-        """Have the sink note all that is new, if that is enough by now."""
+    def _checkpoint(self, sink: Sink, needed: bool = False) -> None:
+        """Have the sink note all that is new, if that is enough by now or ``needed``."""
         rows, bad = self.noted
-        if len(self.ids) - rows < CHECKPOINT_ROWS:
+        if len(self.ids) - rows < CHECKPOINT_ROWS and not needed:
             return
         sink.checkpoint(
             {
@@ -226,6 +248,7 @@ class Build:
                 "classes": self.classes[rows:],
                 "splits": self.splits[rows:],
                 "bad": self.bad[bad:],
+                "passing": self.passing,
                 "orders": sorted(self.orders),
                 "part_orders": sorted(self.part_orders),
                 "part_points": sorted(self.part_points.items()),
@@ -243,6 +266,7 @@ class Build:
         for name in ("ids", "classes", "splits"):
             getattr(self, name)[rows:] = record[name]
         self.bad[bad:] = [(name, reason) for name, reason in record["bad"]]
+        self.passing = dict(record.get("passing", {}))
         self.orders = {tuple(order) for order in record["orders"]}
         self.part_orders = {tuple(order) for order in record["part_orders"]}
         self.part_points = Counter(dict(record["part_points"]))
@@ -251,3 +275,32 @@ class Build:
         begin = record["begin"]
         self.begin = None if begin is None else (begin[0], begin[1], begin[2], dict(begin[3]))
         self.noted = (len(self.ids), len(self.bad))
+
+
+def cured(plan: Plan, request: Request, passing: Mapping[str, str]) -> bool:
+    """Whether a file of those that could not be read for reasons around them (``passing``) can be read by now."""
+    entries = [entry for entry in plan.entries if entry.file.id in passing]
+    if not entries:
+        return False
+    trial = Build(replace(plan, entries=entries, problems=()), replace(request, limit=None))
+    # A file that ended the process that read it must not end this one.
+    workers = 2 if KILLED in passing.values() else 0
+    try:
+        trial.run(Sink(), workers, shown=False)
+    except DataError:
+        return False
+    return len(trial.passing) < len(entries)
+
+
+def _numbered(labels: list[int], names: list[str] | None) -> tuple[list[int], list[str] | None]:
+    """Labels that are bare numbers as indices, and the class names.
+
+    Numbers that could be indices mean themselves, and so does a class that has no cloud; others, such as 300,000,000,
+    become the classes that occur, called by their number: what counts classes or allocates by them stays in proportion
+    to the clouds.
+    """
+    if names is not None or max(labels, default=0) < len(labels) + MOST_BEYOND:
+        return labels, names
+    values = sorted(set(labels))
+    index = {value: label for label, value in enumerate(values)}
+    return [index[value] for value in labels], [str(value) for value in values]

@@ -5,11 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from i2pmae.common.errors import DataError
+import numpy as np
+
+from i2pmae.common.errors import DataError, pick
 from i2pmae.data.benchmarks import READERS
 from i2pmae.data.build import Build
 from i2pmae.data.cache import damage
-from i2pmae.data.manifest import by_number
+from i2pmae.data.fitness import TASKS, Facts, Task, refusals
+from i2pmae.data.folder import check_request
+from i2pmae.data.labels import by_number
 from i2pmae.data.plan import Plan
 from i2pmae.data.prepared import is_prepared
 from i2pmae.data.reading import default_workers
@@ -46,6 +50,10 @@ class Report:
     notes: tuple[str, ...]
     obtained: str = ""
     """Where a published set is obtained."""
+    task: Task | None = None
+    """The task that the set was checked for."""
+    refusals: tuple[str, ...] = ()
+    """Why that task would refuse the set, one sentence each."""
 
     @property
     def whole(self) -> bool:
@@ -54,26 +62,78 @@ class Report:
         return not (self.missing or self.damaged or fewer)
 
 
+class _Occurring(Sink):
+    """Keeps which parts occur in each cloud, by their stored numbers, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[np.ndarray] = []
+        """Empty arrays for clouds without part labels."""
+
+    def append(self, points: np.ndarray, parts: np.ndarray | None = None) -> None:
+        """Note the parts of some clouds."""
+        super().append(points)
+        self.parts += [np.arange(0)] * len(points) if parts is None else [np.unique(each) for each in parts]
+
+    def rewind(self, rows: int) -> None:
+        """Forget all but the first ``rows`` clouds."""
+        super().rewind(rows)
+        del self.parts[rows:]
+
+
 def check_source(
     data: str | Path,
     *,
-    labels: Literal["none", "folder"] = "none",
+    labels: Literal["none", "folder", "auto"] = "auto",
     parts: Literal["none", "named", "column"] = "named",
     workers: int | None = None,
+    task: Task | None = None,
+    points: int | None = None,
     shown: bool = True,
 ) -> Report:
-    """The report on all that ``data`` names, every file read once; :class:`DataError` where there is no such set."""
+    """The report on all that ``data`` names, every file read once; :class:`DataError` where there is no such set.
+
+    With ``task`` it says, too, what that task would refuse about the set (see
+    :func:`i2pmae.data.fitness.refusals`). Files are read as the task reads them if it has clouds of ``points`` points:
+    which of the rarest parts are among them may depend on it. Otherwise the arguments are those of
+    :func:`i2pmae.data.sources.open_source`.
+    """
+    if task is not None:
+        pick("task", task, dict.fromkeys(TASKS))
+    check_request(points, 1, None, workers)
     name, path = named(data)
     if name is None and is_prepared(path):
         found = damage(path, fully=True)
         if found:
             raise DataError(f"The prepared folder {path} is damaged: {'; '.join(found)}. Prepare the data again.")
     plan = replace(plan_source(data, labels, parts), strict=False)  # to list what is damaged, and not to stop there
-    build = Build(plan, request_for(plan, plan.points or CHECKED_POINTS, parts=parts))
+    build = Build(plan, request_for(plan, points or plan.points or CHECKED_POINTS, parts=parts))
     damaged = [("", fault) for fault in plan.faults]
     files = [entry.file for entry in plan.entries if entry.describe is None]
-    build.run(Sink(), default_workers(files) if workers is None else workers, shown)
-    return _report(plan, build, damaged, READERS[name].obtained if name is not None else "")
+    sink = _Occurring()
+    build.run(sink, default_workers(files) if workers is None else workers, shown)
+    report = _report(plan, build, damaged, READERS[name].obtained if name is not None else "")
+    if task is None:
+        return report
+    wrong, more = refusals(task, _facts(build, sink))
+    return replace(report, task=task, refusals=tuple(wrong), notes=(*report.notes, *more))
+
+
+def _facts(build: Build, sink: _Occurring) -> Facts:
+    """What is known about the clouds that were read; nothing about labels and parts that don't fit together."""
+    try:
+        known = build.known()
+    except DataError:  # The report lists it as damage.
+        return Facts(len(build.ids), None, None, None, None, None)
+    labels, numbers = known.columns.get("label"), known.part_numbers
+    return Facts(
+        len(build.ids),
+        None if labels is None else np.asarray(labels, dtype=np.int64),
+        known.classes,
+        known.columns.get("split"),
+        None if numbers is None else [np.searchsorted(numbers, parts) for parts in sink.parts],
+        known.parts,
+    )
 
 
 def _report(plan: Plan, build: Build, damaged: list[tuple[str, str]], obtained: str) -> Report:

@@ -1,7 +1,11 @@
-"""Array files (.npy, .npz, .h5) as named arrays, read in blocks of rows; nothing here unpickles."""
+"""Array files (.npy, .npz, .h5) as named arrays, read in blocks of rows; nothing here unpickles.
 
+What a file says of its arrays is compared with what it holds before anything of that size is allocated, and nothing
+outside the file is followed.
+"""
+
+import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,14 +13,32 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from i2pmae.common.errors import DataError, I2PError
+from i2pmae.common.errors import DataError
+from i2pmae.data.links import check_inside
+from i2pmae.data.reasons import ALWAYS_BYTES, PassingError, check_expansion, reasons
 
-__all__ = ["ARRAY_EXTENSIONS", "BLOCK_ROWS", "PICKLED", "Container", "Header", "opened", "read_npy_header"]
+__all__ = [
+    "ARRAY_EXTENSIONS",
+    "BLOCK_ROWS",
+    "PICKLED",
+    "Container",
+    "Header",
+    "block_rows",
+    "opened",
+    "read_npy_header",
+]
 
 ARRAY_EXTENSIONS = (".npy", ".npz", ".h5", ".hdf5")
 BLOCK_ROWS = 256
-"""Clouds that are read at a time."""
+"""Clouds that are read at a time,"""
+BLOCK_BYTES = 64 << 20
+"""and bytes, if there are fewer clouds in so many."""
+STEP_BYTES = 4096
+"""Packed bytes that are unpacked at a time."""
+MOST_LETTERS = 256
+"""A longer text is no name."""
 PICKLED = "Python objects, which are never unpickled"
+DAMAGED = "the file is damaged or cut short"
 
 Header = tuple[tuple[int, ...], np.dtype]
 """Shape and dtype of an array."""
@@ -27,6 +49,9 @@ class Container(Protocol):
 
     def shapes(self) -> Mapping[str, Header]:
         """Shape and dtype of every array, read from the headers alone."""
+
+    def check(self, name: str) -> None:
+        """:class:`DataError` where an array is larger than what the file can hold, or lies outside."""
 
     def whole(self, name: str) -> np.ndarray:
         """One array, in memory (for labels and names)."""
@@ -44,14 +69,8 @@ def opened(path: Path) -> Iterator[Container]:
         ".h5": Hdf5File,
         ".hdf5": Hdf5File,
     }
-    try:
-        with ExitStack() as stack:
-            yield kinds[path.suffix.lower()](path, stack)
-    except I2PError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(getattr(error, "strerror", None) or error or type(error).__name__).split("\n")[0]
-        raise DataError(f"the file is damaged or cut short ({reason})") from None
+    with reasons(DAMAGED), ExitStack() as stack:
+        yield kinds[path.suffix.lower()](path, stack)
 
 
 class NpyFile:
@@ -61,11 +80,15 @@ class NpyFile:
         del stack
         with path.open("rb") as source:
             shape, _, dtype = read_npy_header(source)
+            _check_bytes("points", (shape, dtype), path.stat().st_size - source.tell())
         self.header = (shape, dtype)
         self.path = path
 
     def shapes(self) -> Mapping[str, Header]:
         return {"points": self.header}
+
+    def check(self, name: str) -> None:
+        """Nothing more: the size was compared on opening."""
 
     def whole(self, name: str) -> np.ndarray:  # noqa: ARG002 (there is only one array)
         return np.load(self.path, allow_pickle=False)
@@ -81,36 +104,65 @@ class NpzFile:
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         self.archive = stack.enter_context(zipfile.ZipFile(path))
-
-    def shapes(self) -> Mapping[str, Header]:
-        found = {}
+        self.size = path.stat().st_size
+        self.headers: dict[str, Header] = {}
         for member in self.archive.namelist():
             if member.endswith(".npy"):
                 with self.archive.open(member) as source:
-                    shape, _, dtype = read_npy_header(source)
-                found[member.removesuffix(".npy")] = (shape, dtype)
-        return found
+                    shape, _, dtype = read_npy_header(InSteps(source))
+                    _check_bytes(member, (shape, dtype), self.archive.getinfo(member).file_size - source.tell())
+                self.headers[member.removesuffix(".npy")] = (shape, dtype)
+
+    def shapes(self) -> Mapping[str, Header]:
+        return self.headers
+
+    def check(self, name: str) -> None:
+        member = self.archive.getinfo(f"{name}.npy")
+        check_expansion(f"array {name!r}", member.file_size, min(member.compress_size, self.size))
 
     def whole(self, name: str) -> np.ndarray:
-        if self.shapes()[name][1].hasobject:
+        if self.headers[name][1].hasobject:
             raise DataError(f"array {name!r} holds {PICKLED}")
+        self.check(name)
         with self.archive.open(f"{name}.npy") as source:
-            return np.lib.format.read_array(source, allow_pickle=False)
+            return np.lib.format.read_array(InSteps(source), allow_pickle=False)
 
     def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:
+        self.check(name)
         with self.archive.open(f"{name}.npy") as source:
-            shape, column_major, dtype = read_npy_header(source)
+            shape, column_major, dtype = read_npy_header(InSteps(source))
             if column_major:  # Its rows are spread over the whole stream.
                 table = self.whole(name)
                 yield from (table[at : at + rows] for at in range(0, len(table), rows))
                 return
-            row_bytes = dtype.itemsize * int(np.prod(shape[1:]))
+            row_bytes = dtype.itemsize * math.prod(shape[1:])
             for at in range(0, shape[0], rows):
                 count = min(rows, shape[0] - at)
-                content = source.read(count * row_bytes)
+                content = InSteps(source).exactly(count * row_bytes)
                 if len(content) < count * row_bytes:
                     raise EOFError(f"array {name!r} ends early")
                 yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+
+
+class InSteps:
+    """A member of an archive, read a little at a time.
+
+    Else as many packed bytes as are asked for would be unpacked at once, whatever they become.
+    """
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self.source = source
+
+    def read(self, count: int = -1) -> bytes:
+        """At most ``count`` bytes."""
+        return self.source.read(STEP_BYTES if count < 0 else min(count, STEP_BYTES))
+
+    def exactly(self, count: int) -> bytearray:
+        """``count`` bytes; fewer at the end."""
+        content = bytearray()
+        while len(content) < count and (more := self.read(count - len(content))):
+            content += more
+        return content
 
 
 class Hdf5File:
@@ -120,26 +172,93 @@ class Hdf5File:
         import h5py
 
         self.file: Any = stack.enter_context(h5py.File(path, "r"))
+        self.size = path.stat().st_size
+        self.items: dict[str, Any] = {}
+        for name in self.file:
+            check_inside(self.file, name)
+            item = self.file.get(name)
+            if isinstance(item, h5py.Dataset):
+                self.items[name] = item
 
     def shapes(self) -> Mapping[str, Header]:
-        return {name: (item.shape, item.dtype) for name, item in self.file.items() if hasattr(item, "shape")}
+        # Of a null data space, which holds nothing, the shape is None.
+        return {name: ((0,) if item.shape is None else item.shape, item.dtype) for name, item in self.items.items()}
+
+    def check(self, name: str) -> None:
+        import h5py
+
+        item = self.items[name]
+        if item.shape is None:
+            raise DataError(f"array {name!r} holds nothing (a null data space)")
+        if item.external or item.is_virtual:
+            raise DataError(f"array {name!r} lies in another file, and only this one is read")
+        settings = item.id.get_create_plist()
+        for index in range(settings.get_nfilters()):
+            number, _, _, label = settings.get_filter(index)
+            if not h5py.h5z.filter_avail(number):
+                kind = label.decode("utf-8", "backslashreplace") or number
+                raise PassingError(f"array {name!r} is compressed with {kind}: reading it needs a plugin for HDF5")
+        # Whole pieces are unpacked, however few rows are asked for.
+        needed = max(math.prod(item.shape), math.prod(item.chunks or ())) * item.dtype.itemsize
+        check_expansion(f"array {name!r} of shape {item.shape}", needed, min(item.id.get_storage_size(), self.size))
 
     def whole(self, name: str) -> np.ndarray:
         import h5py
 
-        item = self.file[name]
+        self.check(name)
+        item = self.items[name]
         if h5py.check_string_dtype(item.dtype) is not None:
-            return np.asarray(item.asstr()[...], dtype=str)
+            return self._texts(name)
         return item[...]
 
+    def _texts(self, name: str) -> np.ndarray:
+        """An array of texts. Many may share one that is stored once, so they are looked at a few at a time."""
+        shape, item = self.items[name].shape, self.items[name].asstr()
+        if not shape:
+            raise DataError(f"array {name!r} holds a single text; expected one for each row")
+        texts: list[str] = []
+        rows = max(1, min(4096, ALWAYS_BYTES // (self.size + 1)))
+        for at in range(0, shape[0], rows):
+            some = item[at : at + rows].reshape(-1).tolist()
+            longest = max(map(len, some), default=0)
+            if longest > MOST_LETTERS:
+                raise DataError(f"array {name!r} holds a text of {longest} letters; expected names")
+            texts += some
+        return np.array(texts, dtype=str).reshape(shape)
+
     def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:
-        item = self.file[name]
+        self.check(name)
+        item = self.items[name]
         for at in range(0, len(item), rows):
             yield item[at : at + rows]
 
 
-def read_npy_header(source: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def block_rows(header: Header, rows: int) -> int:
+    """At most ``rows``, and so few that they take no more than :data:`BLOCK_BYTES` where one takes less."""
+    shape, dtype = header
+    return max(1, min(rows, BLOCK_BYTES // max(1, dtype.itemsize * math.prod(shape[1:]))))
+
+
+def read_npy_header(source: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and dtype, from the head of a .npy stream, which then stands at the data."""
     version = np.lib.format.read_magic(source)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"format {version} of .npy is unknown")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(source)
+    try:
+        shape, column_major, dtype = read(source)
+    except (MemoryError, RecursionError):  # Its parser says so of brackets in brackets.
+        raise ValueError("its header is nested too deeply") from None
+    if any(size < 0 for size in shape):
+        raise DataError(f"{DAMAGED}: its header says shape {shape}")
+    if dtype.itemsize == 0 and 0 not in shape:
+        raise DataError(f"an array has dtype {dtype}, whose values take no bytes")
+    return shape, column_major, dtype
+
+
+def _check_bytes(name: str, header: Header, held: int) -> None:
+    """:class:`DataError` unless an array takes all bytes that are there for it."""
+    shape, dtype = header
+    needed = math.prod(shape) * dtype.itemsize
+    if held != needed and not dtype.hasobject:
+        raise DataError(f"{DAMAGED}: {name} of shape {shape} and dtype {dtype} takes {needed} bytes, it holds {held}")

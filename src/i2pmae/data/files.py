@@ -8,29 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from i2pmae.common.errors import DataError, I2PError
+from i2pmae.common.errors import DataError
 from i2pmae.data.arrays import read_single
+from i2pmae.data.las import read_las
 from i2pmae.data.meshes import read_gltf, read_obj, read_off, read_ply, read_stl
 from i2pmae.data.pcd import read_pcd
+from i2pmae.data.reasons import reasons
 from i2pmae.data.sampling import RawCloud
 from i2pmae.data.text import read_text
 
 __all__ = ["EXTENSIONS", "known_formats", "quiet", "read_cloud_file"]
-
-
-def read_las(path: Path) -> RawCloud:
-    """The points of an airborne or terrestrial scan (.las, .laz), in the file's own units."""
-    try:
-        import laspy
-    except ImportError:
-        raise DataError("reading .las and .laz needs one more package: pip install 'i2pmae[las]'") from None
-    with laspy.open(path) as source:
-        if path.suffix.lower() == ".laz" and not laspy.LazBackend.detect_available():
-            raise DataError("reading .laz needs one more package: pip install 'i2pmae[las]'")
-        scan = source.read()
-        if len(scan) < source.header.point_count:
-            raise DataError(f"the file is cut short: it says {source.header.point_count} points, it holds {len(scan)}")
-        return RawCloud(np.stack([scan.x, scan.y, scan.z], axis=-1).astype(np.float64), extras=True)
 
 
 EXTENSIONS: dict[str, Callable[[Path], RawCloud]] = {
@@ -70,23 +57,10 @@ def read_cloud_file(path: Path, part_column: bool = False) -> RawCloud:
     reader = EXTENSIONS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"unknown file format {path.suffix!r}; known: {known_formats()}")
-    try:
+    with reasons(f"not a valid {path.suffix.lower()} file"), quiet():
         if path.stat().st_size == 0:
             raise DataError("the file is empty")
-        with quiet():
-            return read_text(path, part_column=True) if part_column and reader is read_text else reader(path)
-    except I2PError:
-        raise
-    except MemoryError:
-        raise DataError("the file is too large for this machine's memory, or damaged") from None
-    except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror or error}") from None
-    except ImportError:  # A library would like help with contents that it does not understand.
-        raise DataError(f"not a valid {path.suffix.lower()} file") from None
-    except Exception as error:  # Damaged files make the parsers of libraries fail in every possible way.
-        first_line = str(error).strip().split("\n")[0]
-        what = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-        raise DataError(f"not a valid {path.suffix.lower()} file ({what})") from None
+        return read_text(path, part_column=True) if part_column and reader is read_text else reader(path)
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from i2pmae.data.containers import ARRAY_EXTENSIONS
 from i2pmae.data.listing import SourceFile, find_files, folder_labels
 from i2pmae.data.opening import open_plan
 from i2pmae.data.parts import PartSource
+from i2pmae.data.paths import expanded
 from i2pmae.data.plan import Entry, Plan
 from i2pmae.data.reading import Request
 from i2pmae.data.sampling import UP_AXES, three_distinct
 
 __all__ = ["LABELS", "PARTS", "check_request", "open_clouds", "plan_files"]
 
-LABELS = {"none": False, "folder": True}
+LABELS = ("none", "folder", "auto")
 PARTS = ("none", "named", "column")
 IN_FORM = 1e-4
 """How far centroid and radius of a stored array may be from 0 and 1 for it to count as normalised."""
@@ -30,7 +31,7 @@ def open_clouds(
     *,
     points: int = 2048,
     up: Literal["x", "y", "z"] = "y",
-    labels: Literal["none", "folder"] = "none",
+    labels: Literal["none", "folder", "auto"] = "none",
     parts: Literal["none", "named", "column"] = "named",
     cache: Path | None = None,
     workers: int | None = None,
@@ -44,10 +45,10 @@ def open_clouds(
     ``path`` is a folder (read recursively, formats mixed), one file, or an array file with many clouds, labels and
     splits. Meshes are sampled uniformly on their surface; of clouds with more points a random subset is drawn, of
     those with fewer some points are repeated; all of it follows from ``seed`` and the path alone. ``up`` names the
-    axis that points up in the files. ``labels="folder"`` makes the name of a file's folder its class. ``limit`` reads
-    at most so many clouds, in proportion to splits and spread over classes. What is read is kept in ``cache`` (default:
-    the user's cache folder) until the files or the options change. ``workers`` processes read (default: one for each
-    processor).
+    axis that points up in the files. ``labels="folder"`` makes the name of a file's folder its class, ``"auto"`` does
+    so where there are such folders. ``limit`` reads at most so many clouds, in proportion to splits and spread over
+    classes. What is read is kept in ``cache`` (default: the user's cache folder) until the files or the options change.
+    ``workers`` processes read (default: one for each processor).
 
     Part labels are read where a file names them: an array ``part_labels``; a column or property ``label``, ``part`` or
     ``part_label``; a file ``x.seg`` or ``x.labels`` with one number per line beside ``x``, or in ``points_label``
@@ -60,7 +61,7 @@ def open_clouds(
     pick("up axis", up, UP_AXES)
     check_request(points, max_bad_share, limit, workers)
     request = Request(points, up, seed, limit, parts != "none")
-    path = Path(path).expanduser()
+    path = expanded(path)
     plan = plan_files(path, labels, parts)
     mapped = _already_in_form(plan.entries[0], request) if len(plan.entries) == 1 and path.is_file() else None
     if mapped is not None:
@@ -69,20 +70,20 @@ def open_clouds(
 
 
 def plan_files(
-    path: Path, labels: Literal["none", "folder"] = "none", parts: Literal["none", "named", "column"] = "named"
+    path: Path, labels: Literal["none", "folder", "auto"] = "none", parts: Literal["none", "named", "column"] = "named"
 ) -> Plan:
     """What :func:`open_clouds` reads: all files at or below ``path``."""
-    from_folders = pick("labels option", labels, LABELS)
+    pick("labels option", labels, dict.fromkeys(LABELS))
     pick("parts option", parts, dict.fromkeys(PARTS))
     files, problems = find_files(path, part_files=parts != "none")
     if parts == "column":
         files = [file if file.parts else replace(file, parts=PartSource()) for file in files]
     if not path.is_file():
-        return _planned(path.absolute().name, path, files, [file.id for file in files], problems, from_folders)
+        return _planned(path.absolute().name, path, files, [file.id for file in files], problems, labels)
     source = _describe_lone(files[0])
     if source is None:
-        ids = [f"{path.absolute().parent.name}/{files[0].id}"]
-        return _planned(path.name, path, files, ids, problems, from_folders)
+        ids = [f"{path.absolute().parent.name}/{files[0].id}" if labels == "folder" else files[0].id]
+        return _planned(path.name, path, files, ids, problems, labels)
     points = source.shapes[0][1] if len({shape[1] for shape in source.shapes}) == 1 else None
     return Plan(path.name, [Entry(files[0], describe=lambda: source)], "one array file", points=points)
 
@@ -100,13 +101,21 @@ def check_request(points: int | None, max_bad_share: float, limit: int | None, w
 
 
 def _planned(
-    name: str, root: Path, files: list[SourceFile], ids: list[str], problems: list[tuple[str, str]], from_folders: bool
+    name: str, root: Path, files: list[SourceFile], ids: list[str], problems: list[tuple[str, str]], kind: str
 ) -> Plan:
-    if not from_folders:
+    if kind == "none":
         return Plan(name, [Entry(file) for file in files], problems=problems)
-    labels, splits = folder_labels(root, ids)
-    entries = [Entry(file, labels[row], None if splits is None else splits[row]) for row, file in enumerate(files)]
-    return Plan(name, entries, "a folder for each class", problems, classes=tuple(sorted(set(labels))))
+    labels, splits = folder_labels(root, ids, needed=kind == "folder")
+    entries = [
+        Entry(file, None if labels is None else labels[row], None if splits is None else splits[row])
+        for row, file in enumerate(files)
+    ]
+    if labels is None:
+        notes = ["No sub-folders name classes, so the files have no labels but those that they hold themselves."]
+        plan = Plan(name, entries, problems=problems, notes=notes)
+    else:
+        plan = Plan(name, entries, "a folder for each class", problems, classes=tuple(sorted(set(labels))))
+    return plan if splits is None else plan.once()
 
 
 def _describe_lone(file: SourceFile) -> ArraySet | None:

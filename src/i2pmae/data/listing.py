@@ -1,5 +1,6 @@
 """Which files a path stands for, and what their folders say about class and split."""
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -10,15 +11,15 @@ import numpy as np
 
 from i2pmae.common.errors import DataError, near_names
 from i2pmae.data.files import EXTENSIONS, known_formats
+from i2pmae.data.labels import SPLIT_NAMES, near_split
 from i2pmae.data.parts import BESIDE, PartSource, parts_beside
+from i2pmae.data.paths import portable, readable
 
 __all__ = [
-    "SPLIT_NAMES",
     "SourceFile",
     "check_there",
     "find_files",
     "folder_labels",
-    "portable",
     "source_file",
     "spread",
     "stratified",
@@ -26,16 +27,6 @@ __all__ = [
 
 DOCUMENTS = ("readme", "license", "licence", "copying", "notice", "changelog", "citation", "requirements")
 """First words of the names of texts that lie beside data and hold none."""
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Folder names that stand for a split, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,10 @@ class SourceFile:
 
 def source_file(path: Path, name: str, parts: PartSource | None = None) -> SourceFile:
     """A file under the id ``name``; :class:`OSError` where it, or its file of part labels, is not there."""
-    status = path.stat()
+    try:
+        status = path.stat()
+    except ValueError as error:  # a NUL or half a character, from a damaged list
+        raise OSError(errno.EINVAL, f"no file can have that name ({error})") from None
     size, changed = status.st_size, status.st_mtime_ns
     if parts is not None and parts.path is not None:
         other = parts.path.stat()
@@ -68,15 +62,13 @@ def find_files(path: Path, part_files: bool = False) -> tuple[list[SourceFile], 
     single file has an unknown format, or where a folder holds nothing that can be read. With ``part_files``, a file of
     part labels that belongs to one of points is noted with it.
     """
-    try:
+    with readable(path):
         if path.is_file():
             if path.suffix.lower() not in EXTENSIONS:
                 raise DataError(f"{path}: unknown file format {path.suffix!r}. Known: {known_formats()}.")
             return [source_file(path, path.name, parts_beside(path) if part_files else None)], []
         check_there(path)
         next(path.iterdir(), None)
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
     files, problems, others = _walk(path)
     if part_files and any(others[suffix] for suffix in BESIDE):
         files = [source_file(file.path, file.id, parts_beside(file.path)) for file in files]
@@ -95,11 +87,12 @@ def check_there(path: Path) -> None:
     raise DataError(f"There is no file or folder {path}.{near}")
 
 
-def folder_labels(root: Path, ids: Sequence[str]) -> tuple[list[str], list[str] | None]:
+def folder_labels(root: Path, ids: Sequence[str], needed: bool = True) -> tuple[list[str] | None, list[str] | None]:
     """The class name of each file, which is its folder's, and its split where every path has a train or test level.
 
-    Both ``CLASS/train/x.off`` and ``train/CLASS/x.off`` are understood. :class:`DataError` for files without a class
-    folder, and where only some paths have such a level.
+    Both ``CLASS/train/x.off`` and ``train/CLASS/x.off`` are understood. Where labels are not ``needed`` and no file at
+    all has a class folder, there are none. :class:`DataError` for files without a class folder, and where only some
+    paths have a level of the split.
     """
     names, splits, loose, without = [], [], [], []
     for name in ids:
@@ -113,7 +106,7 @@ def folder_labels(root: Path, ids: Sequence[str]) -> tuple[list[str], list[str] 
             names.append(parents[-1])
         else:
             loose.append(name)
-    if loose:
+    if loose and (needed or names):
         raise DataError(
             f"{root}: labels from folders were asked for, but there is no class folder around {_some(loose)}. "
             "Put every file into a folder named after its class, or open the folder without labels."
@@ -121,9 +114,16 @@ def folder_labels(root: Path, ids: Sequence[str]) -> tuple[list[str], list[str] 
     if splits and without:
         raise DataError(
             f"{root}: {len(splits)} of {len(ids)} files are in train or test folders, but not {_some(without)}. "
-            "Put all files below such folders, or none."
+            f"Put all files below such folders, or none.{_misspelt(without)}"
         )
-    return names, splits or None
+    return names or None, splits or None
+
+
+def _misspelt(names: Sequence[str]) -> str:
+    """A sentence on a folder that was perhaps meant to be a split."""
+    folders = dict.fromkeys(folder for name in names for folder in PurePosixPath(name).parent.parts)
+    meant = next(((folder, split) for folder in folders if (split := near_split(folder)) is not None), None)
+    return f" Did you mean {meant[1]!r} by {meant[0]!r}?" if meant is not None else ""
 
 
 def spread(available: int, limit: int | None) -> np.ndarray:
@@ -159,12 +159,6 @@ def _shares(counts: np.ndarray, limit: int) -> np.ndarray:
     while shares.sum() > limit:
         shares[np.argmax(np.where(shares > 1, shares - exact, -np.inf))] -= 1
     return shares
-
-
-def portable(name: str) -> str:
-    """A name of a file as text that can be stored."""
-    # Names on disk are bytes; those that are not UTF-8 still need an id that can be stored.
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[str]]:

@@ -1,18 +1,19 @@
 """A table that lists clouds: a CSV or Parquet file with the columns path, and where known label and split."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.files import EXTENSIONS, known_formats
-from i2pmae.data.listing import SPLIT_NAMES, source_file
+from i2pmae.data.labels import by_number, split_name
+from i2pmae.data.listing import source_file
 from i2pmae.data.parts import PartSource, parts_beside
+from i2pmae.data.paths import expanded, printable, readable
 from i2pmae.data.plan import Entry, Plan
 
-__all__ = ["by_number", "is_manifest", "plan_manifest"]
+__all__ = ["is_manifest", "plan_manifest"]
 
 COLUMNS = ("path", "label", "split", "category")
 FIRST_BYTES = 4096
@@ -20,41 +21,37 @@ FIRST_BYTES = 4096
 
 def is_manifest(path: Path) -> bool:
     """Whether a file is a manifest: any .parquet file, and a .csv file with a column ``path``."""
-    if path.suffix.lower() == ".parquet":
-        return path.is_file()
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return False
-    with path.open("rb") as source:
-        first_line = source.read(FIRST_BYTES).decode("utf-8-sig", errors="replace").split("\n")[0]
-    return "path" in (name.strip().strip("\"'").lower() for name in first_line.split(","))
+    with readable(path):
+        if path.suffix.lower() == ".parquet":
+            return path.is_file()
+        if path.suffix.lower() != ".csv" or not path.is_file():
+            return False
+        with path.open("rb") as source:
+            first_line = source.read(FIRST_BYTES).decode("utf-8-sig", errors="replace").splitlines()[:1]
+    return "path" in (_column(name) for name in "".join(first_line).split(","))
 
 
 def plan_manifest(path: Path, parts: Literal["none", "named", "column"] = "named") -> Plan:
     """The clouds that a manifest lists, by paths that are absolute or relative to its folder.
 
     ``label`` (or ``category``, which means the same) is the class, ``split`` one of train, val and test. Every row has
-    them, or none. :class:`DataError` names the rows that are wrong; files that are not there are left out and counted.
+    them, or none. A row that stands in it twice is taken once. :class:`DataError` names the rows that are wrong; files
+    that are not there are left out and counted.
     """
     table = _read(path)
     rows = table["path"]
-    _check(path, "path", rows, lambda value: bool(value))
-    repeated = [name for name, count in Counter(rows).items() if count > 1]
-    if repeated:
-        raise DataError(f"{path}: {len(repeated)} paths stand in it more than once, for instance {repeated[0]}.")
+    _check(path, "path", rows)
     if "label" in table and "category" in table:
         raise DataError(f"{path} has both a column label and a column category, which mean the same. Leave one out.")
     labels = table.get("label") or table.get("category")
-    splits = table.get("split")
     if labels is not None:
-        _check(path, "label", labels, lambda value: bool(value))
-    if splits is not None:
-        _check(path, "split", splits, lambda value: value.lower() in SPLIT_NAMES, "; expected train, val or test")
-        splits = [SPLIT_NAMES[split.lower()] for split in splits]
+        _check(path, "label", labels)
+    splits = _splits(path, table["split"]) if "split" in table else None
     entries, problems = [], []
     for row, name in enumerate(rows):
-        place = path.parent / Path(name).expanduser()
+        place = path.parent / _expanded(path, row, name)
         if place.suffix.lower() not in EXTENSIONS:
-            raise DataError(f"{path}, line {row + 2}: unknown file format {name!r}. Known: {known_formats()}.")
+            raise DataError(f"{_line(path, row)}: unknown file format {name!r}. Known: {known_formats()}.")
         try:
             file = source_file(place, name, parts_beside(place) if parts != "none" else None)
         except OSError as error:
@@ -62,50 +59,101 @@ def plan_manifest(path: Path, parts: Literal["none", "named", "column"] = "named
             continue
         if parts == "column" and file.parts is None:
             file = replace(file, parts=PartSource())
-        entries.append(Entry(file, None if labels is None else labels[row], None if splits is None else splits[row]))
+        label, split = (None if column is None else column[row] for column in (labels, splits))
+        entries.append(Entry(file, label, split, place=f"line {row + 2}"))
     if not entries:
         raise DataError(f"{path}: none of its {len(rows)} files is there, for instance {path.parent / rows[0]}.")
     classes = None if labels is None else tuple(sorted(set(labels), key=by_number))
-    return Plan(path.name, entries, "a manifest", problems, classes=classes)
+    return Plan(path.name, entries, "a manifest", problems, classes=classes).once()
 
 
 def _read(path: Path) -> dict[str, list[str]]:
     """The columns that count, as texts."""
     import pyarrow
-    import pyarrow.csv
     import pyarrow.parquet
 
     try:
-        if path.suffix.lower() == ".parquet":
-            table = pyarrow.parquet.read_table(path)
-        else:
-            types = {name: pyarrow.string() for name in COLUMNS}  # a class called 001 stays that
-            options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
-            table = pyarrow.csv.read_csv(path, convert_options=options)
-    except (OSError, pyarrow.ArrowException) as error:
-        reason = str(error).split("\n")[0]
+        table = pyarrow.parquet.read_table(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+        names = table.column_names
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error).split("\n")[0]
         raise DataError(f"{path} cannot be read as a table: {reason}") from None
-    if "path" not in table.column_names:
-        held = ", ".join(table.column_names) or "none"
+    known = [_column(name) for name in names]
+    if "path" not in known:
+        held = ", ".join(map(printable, names)) or "none"
         raise DataError(f"{path} has no column path (its columns: {held}). Expected path[, label][, split].")
+    twice = [name for name in COLUMNS if known.count(name) > 1]
+    if twice:
+        raise DataError(f"{path} has {known.count(twice[0])} columns {twice[0]}. Leave one, or rename the others.")
     if not len(table):
         raise DataError(f"{path} lists no clouds.")
-    found = [name for name in COLUMNS if name in table.column_names]
-    return {name: [_text(value) for value in table[name].to_pylist()] for name in found}
+    found = {}
+    for name in COLUMNS:
+        if name in known:
+            found[name] = [_text(path, name, row, value) for row, value in enumerate(table.column(known.index(name)))]
+    return found
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+def _read_csv(path: Path) -> Any:
+    """The table of a CSV file with the columns that count as texts: a class called 001 stays that."""
+    import pyarrow.csv
+
+    parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    with pyarrow.csv.open_csv(path, parse_options=parsing) as source:
+        names = [name for name in source.schema.names if _column(name) in COLUMNS]
+    options = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=False, include_columns=names or None
+    )
+    return pyarrow.csv.read_csv(path, parse_options=parsing, convert_options=options)
 
 
-def _check(path: Path, column: str, values: list[str], fits: Callable[[str], bool], expected: str = "") -> None:
-    wrong = [row for row, value in enumerate(values) if not fits(value)]
+def _column(name: str) -> str:
+    """The name of a column as it is compared."""
+    return name.strip().strip("\"'").strip().lower()
+
+
+def _text(path: Path, column: str, row: int, value: Any) -> str:
+    try:
+        content = value.as_py()
+    except UnicodeDecodeError:
+        raise DataError(f"{_line(path, row)}: the {column} is not UTF-8.") from None
+    if content is None or content != content:  # NaN is how tables of numbers write nothing
+        return ""
+    if isinstance(content, bytes):
+        content = content.decode("utf-8", "backslashreplace")
+    return str(int(content) if isinstance(content, float) and content.is_integer() else content).strip()
+
+
+def _check(path: Path, column: str, values: list[str]) -> None:
+    """:class:`DataError` where some rows have no value."""
+    wrong = [row for row, value in enumerate(values) if not value]
     if wrong:
-        what = repr(values[wrong[0]]) if values[wrong[0]] else "empty"
-        more = f", and {len(wrong) - 1} more rows are wrong" if len(wrong) > 1 else ""
-        raise DataError(f"{path}, line {wrong[0] + 2}: the {column} is {what}{expected}{more}.")
+        raise DataError(f"{_line(path, wrong[0])}: the {column} is empty{_more(wrong)}.")
 
 
-def by_number(name: str) -> tuple[int, str]:
-    """A key that sorts names that are numbers by their value."""
-    return (int(name), name) if name.isdecimal() else (-1, name)
+def _splits(path: Path, values: list[str]) -> list[str]:
+    """The split that each row means; :class:`DataError` for names that are none."""
+    found, wrong = [], {}
+    for row, value in enumerate(values):
+        try:
+            found.append(split_name(value))
+        except DataError as error:
+            wrong[row] = str(error)
+    for row, reason in wrong.items():
+        raise DataError(f"{_line(path, row)}: {reason}{_more(wrong)}.")
+    return found
+
+
+def _expanded(path: Path, row: int, name: str) -> Path:
+    try:
+        return expanded(name)
+    except DataError as error:
+        raise DataError(f"{_line(path, row)}: {error}") from None
+
+
+def _line(path: Path, row: int) -> str:
+    return f"{path}, line {row + 2}"
+
+
+def _more(wrong: Collection[int]) -> str:
+    return f", and {len(wrong) - 1} more rows are wrong" if len(wrong) > 1 else ""

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.gltf import check_gltf
+from i2pmae.data.mesh_checks import check_obj, check_ply, check_stl
 from i2pmae.data.parts import PART_PROPERTIES, whole_labels
+from i2pmae.data.reasons import check_expansion
 from i2pmae.data.sampling import RawCloud
 
 __all__ = ["read_gltf", "read_obj", "read_off", "read_ply", "read_stl"]
@@ -28,12 +31,13 @@ def read_off(path: Path) -> RawCloud:
         raise DataError("the file does not start with OFF")
     lines = [line for line in text[start.end() :].splitlines() if line and not line.isspace()]
     counts = lines[0].split() if lines else []
-    if len(counts) < 2 or not all(count.isdigit() for count in counts[:2]):
-        raise DataError("the file has no line with the numbers of vertices and faces")
+    if len(counts) < 2 or not all(count.isdecimal() for count in counts[:2]):
+        held = f", but {lines[0][:60]!r}" if lines else ""
+        raise DataError(f"the file has no line with the numbers of vertices and faces{held}")
     vertex_count, face_count = int(counts[0]), int(counts[1])
-    if len(lines) - 1 < vertex_count + face_count:
+    if len(lines) - 1 != vertex_count + face_count:
         raise DataError(
-            f"the file is cut short: it says {vertex_count} vertices and {face_count} faces, "
+            f"the file is damaged or cut short: it says {vertex_count} vertices and {face_count} faces, "
             f"but has {len(lines) - 1} lines for them"
         )
     if vertex_count == 0:
@@ -46,7 +50,9 @@ def read_off(path: Path) -> RawCloud:
 
 def read_obj(path: Path) -> RawCloud:
     """The triangles of an .obj file, or its vertices where it has no faces. Materials are not looked at."""
-    return _flattened(_as_utf8(path.read_bytes()), "obj")
+    content = _as_utf8(path.read_bytes())
+    check_obj(content)
+    return _flattened(content, "obj")
 
 
 def read_stl(path: Path) -> RawCloud:
@@ -55,13 +61,14 @@ def read_stl(path: Path) -> RawCloud:
     triangles = int.from_bytes(content[80:84], "little")
     size = 84 + 50 * triangles
     text = content.lstrip().startswith(b"solid")
-    if len(content) == size or (len(content) > size > 84 and not text):
+    # A few bytes more hold no triangle.
+    if len(content) == size or (size < len(content) < size + 50 and size > 84 and not text):
         return _flattened(content[:size], "stl")
     if not text:
         raise DataError(f"the file is cut short, or no STL: {triangles} triangles do not fit its {len(content)} bytes")
-    if b"endsolid" not in content:
-        raise DataError("the file is cut short: it has no endsolid")
-    return _flattened(_as_utf8(content), "stl_ascii")
+    content = _as_utf8(content)
+    check_stl(content)
+    return _flattened(content, "stl_ascii")
 
 
 def read_ply(path: Path) -> RawCloud:
@@ -70,16 +77,7 @@ def read_ply(path: Path) -> RawCloud:
     Points have part labels where their property is called ``label``, ``part`` or ``part_label``.
     """
     content = path.read_bytes()
-    head, found, body = content.partition(b"end_header")
-    if not head.startswith(b"ply") or not found:
-        raise DataError("the file has no PLY header")
-    lines = head.decode("latin-1").splitlines()
-    counts = [int(line.split()[2]) for line in lines if line.startswith("element ")]
-    if any(line.startswith("format ascii") for line in lines):
-        rows = sum(1 for line in body.splitlines() if line.strip())
-        if rows < sum(counts):
-            raise DataError(f"the file is cut short: its header says {sum(counts)} lines, it holds {rows}")
-    properties = {line.split()[-1] for line in lines if line.startswith("property ") and "list" not in line}
+    properties = check_ply(content)
     cloud = _flattened(content, "ply")
     named = [name for name in PART_PROPERTIES if name in properties]
     part_labels = whole_labels(_ply_column(content, named[0])) if named and cloud.faces is None else None
@@ -89,10 +87,8 @@ def read_ply(path: Path) -> RawCloud:
 
 def read_gltf(path: Path) -> RawCloud:
     """The triangles of a .glb or .gltf scene, flattened with its transforms, or its points where it has no faces."""
-    try:
-        return _flattened(path, None)
-    except FileNotFoundError as error:
-        raise DataError(f"a file that belongs to it is missing: {error.filename or error}") from None
+    check_gltf(path)
+    return _flattened(path, None)
 
 
 def _ply_column(content: bytes, name: str) -> np.ndarray:
@@ -124,6 +120,10 @@ def _flattened(source: Path | bytes, kind: str | None) -> RawCloud:
     faces: list[np.ndarray] = []
     loose: list[np.ndarray] = []
     total = 0
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    nodes = [scene.geometry[scene.graph[node][1]] for node in scene.graph.nodes_geometry]
+    # Of a part that a scene shows many times, every copy has its points.
+    check_expansion("its scene", sum(part.vertices.nbytes for part in nodes), size)
     for node in scene.graph.nodes_geometry:
         transform, name = scene.graph[node]
         part = scene.geometry[name]
@@ -151,6 +151,8 @@ def checked_faces(faces: np.ndarray, vertex_count: int) -> np.ndarray:
 
 def _off_faces(lines: list[str]) -> np.ndarray:
     sizes = np.loadtxt(lines, usecols=0, ndmin=1, dtype=np.int64)
+    for number in np.flatnonzero((sizes < 0) | (sizes > [len(line) // 2 for line in lines])).tolist():
+        raise DataError(f"face {number + 1} says {sizes[number]} corners, its line holds {lines[number][:60]!r}")
     fans = [np.empty((0, 3), dtype=np.int64)]
     for size in np.unique(sizes[sizes >= 3]).tolist():
         rows = lines if (sizes == size).all() else [lines[row] for row in np.flatnonzero(sizes == size)]

@@ -1,30 +1,32 @@
 """From a plan to clouds: read once, kept in the form of :mod:`i2pmae.data.cache`, and opened from there."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from i2pmae.common.errors import DataError
-from i2pmae.data.build import Build
+from i2pmae.data.build import Build, cured
 from i2pmae.data.cache import (
     BAD_FILES,
     Stored,
     cache_folder,
     cache_key,
+    make_private,
     open_cache,
     read_bad_files,
     read_stored,
     write_bad_files,
 )
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.paths import portable, printable
 from i2pmae.data.plan import Plan
 from i2pmae.data.reading import Request, default_workers
 from i2pmae.data.writing import CacheWriter
 
-__all__ = ["as_clouds", "open_plan", "plan_key", "write_plan"]
+__all__ = ["UnusableFiles", "as_clouds", "open_plan", "plan_key", "write_plan"]
 
 
 def open_plan(
@@ -38,13 +40,16 @@ def open_plan(
 ) -> CloudSet:
     """The clouds that a plan lists, from the cache where they were read before.
 
-    :class:`DataError` for faults of the plan, and where more than ``max_bad_share`` of all clouds cannot be used.
+    :class:`DataError` for faults of the plan, and :class:`UnusableFiles` where more than ``max_bad_share`` of all
+    clouds cannot be used.
     """
     plan.checked()
     folder = Path(cache or cache_folder()) / plan_key(plan, request)
     stored = open_cache(folder)
-    if stored is None:
-        stored = write_plan(plan, request, CacheWriter(folder, request.points), workers, shown)
+    if stored is None or cured(plan, request, stored.summary.get("passing", {})):
+        del stored  # Windows replaces no folder whose files are mapped
+        writer = CacheWriter(folder, request.points)
+        stored = write_plan(plan, request, writer, workers, shown, sources=plan.sources())
     return as_clouds(stored, folder, max_bad_share)
 
 
@@ -55,8 +60,11 @@ def write_plan(
     workers: int | None,
     shown: bool,
     max_bad_share: float = 1,
+    sources: Sequence[str] = (),
 ) -> Stored:
     """Read all that a plan lists into the writer's folder; what is stored there comes back.
+
+    ``sources`` is where the files are, for people who look at the folder later.
 
     Where more than ``max_bad_share`` cannot be used, a :class:`DataError` says so and nothing is put into place.
     """
@@ -70,19 +78,24 @@ def write_plan(
             known = build.known()
             summary = {
                 "key": plan_key(plan, request),
-                "name": plan.name,
-                "layout": plan.layout,
-                "up_in_files": request.up,
+                "name": portable(plan.name),
+                "layout": portable(plan.layout),
+                "up_in_files": plan.files_up or request.up,
+                "sources": [portable(source) for source in sources],
                 "seed": request.seed,
                 "classes": known.classes,
                 "parts": known.parts,
                 "bad": len(build.bad),
+                "passing": build.passing,
                 "tally": known.tally,
                 "notes": [*plan.notes, *_set_notes(plan, build.splits, request)],
             }
             writer.publish(known.columns, summary, build.bad, known.part_numbers)
     if not enough:
-        raise _too_many_bad(build.bad, total, write_bad_files(writer.folder, build.bad))
+        listed = write_bad_files(writer.folder, build.bad)
+        if writer.private:
+            make_private(writer.folder)
+        raise _too_many_bad(build.bad, total, listed)
     return read_stored(writer.folder)
 
 
@@ -103,6 +116,8 @@ def as_clouds(stored: Stored, folder: Path, max_bad_share: float = 1) -> CloudSe
         parts=None if parts is None else tuple(parts),
         name=summary["name"],
         notes=(*summary["notes"], *_sentences(summary, total, folder / BAD_FILES)),
+        files_up=summary["up_in_files"],
+        bad_files=folder / BAD_FILES if summary["bad"] else None,
     )
 
 
@@ -135,12 +150,22 @@ def _set_notes(plan: Plan, splits: list[str | None], request: Request) -> Iterat
         yield f"Not all of the official {plan.name}, or more than it: {', '.join(other)} clouds."
 
 
+class UnusableFiles(DataError):
+    """Too many files or clouds cannot be used."""
+
+    bad_files: Path
+    """The list of them, with reasons."""
+
+
 def _too_many_bad(bad: list[tuple[str, str]], total: int, listed: Path) -> DataError:
-    first = "".join(f"\n  {name}: {reason}" for name, reason in bad[:5]) + ("\n  …" if len(bad) > 5 else "")
-    return DataError(
+    first = "".join(f"\n  {printable(name)}: {printable(reason)}" for name, reason in bad[:5])
+    first += "\n  …" if len(bad) > 5 else ""
+    error = UnusableFiles(
         f"{len(bad)} of {total} files or clouds cannot be used:{first}\n"
         f"The list is in {listed}. Repair or remove them, or allow a larger share of bad ones."
     )
+    error.bad_files = listed
+    return error
 
 
 def _sentences(summary: dict[str, Any], total: int, listed: Path) -> Iterator[str]:

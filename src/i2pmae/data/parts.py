@@ -6,9 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.reasons import os_reason
 from i2pmae.data.sampling import RawCloud
 
-__all__ = ["BESIDE", "PART_PROPERTIES", "PartSource", "name_parts", "parts_beside", "whole_labels", "with_parts"]
+__all__ = [
+    "BESIDE",
+    "PART_PROPERTIES",
+    "PartSource",
+    "are_whole",
+    "name_parts",
+    "parts_beside",
+    "whole_labels",
+    "with_parts",
+]
 
 PART_PROPERTIES = ("part_label", "part", "label")
 """Names of a column or property that holds part labels."""
@@ -61,7 +71,7 @@ def read_labels(path: Path) -> np.ndarray:
         lines = path.read_text(encoding="utf-8-sig").split()
         return whole_labels(np.array(lines, dtype=np.float64))
     except OSError as error:
-        raise DataError(f"its part labels {path.name} cannot be read: {error.strerror or error}") from None
+        raise os_reason(error, name=f"its file of part labels {path.name}") from None
     except ValueError:
         raise DataError(f"its part labels {path.name} are not one whole number per line") from None
 
@@ -70,9 +80,18 @@ def whole_labels(values: np.ndarray) -> np.ndarray:
     """``values`` as int64; :class:`DataError` unless all are whole numbers."""
     if values.dtype.kind not in "fiub":
         raise DataError(f"the part labels have dtype {values.dtype}; expected whole numbers")
-    if values.dtype.kind == "f" and not np.equal(values, np.trunc(values)).all():  # False for NaN and infinity, too
+    if not are_whole(values):
         raise DataError("the part labels are not whole numbers")
     return values.astype(np.int64)
+
+
+def are_whole(values: np.ndarray) -> bool:
+    """Whether all ``values`` are whole numbers that fit into an int64."""
+    if values.dtype.kind not in "fiub":
+        return False
+    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.trunc(values))).all():
+        return False
+    return not values.size or -(2**63) <= int(values.min()) <= int(values.max()) < 2**63
 
 
 def parts_beside(path: Path) -> PartSource | None:

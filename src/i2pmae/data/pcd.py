@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.reasons import check_count
 from i2pmae.data.sampling import RawCloud
 
 __all__ = ["lzf_decompress", "read_pcd"]
@@ -40,7 +41,7 @@ def lzf_decompress(data: bytes, size: int) -> bytes:
     """``size`` bytes from an LZF stream (liblzf): runs of literals, and copies of earlier output."""
     out = bytearray()
     at, end = 0, len(data)
-    while at < end:
+    while at < end and len(out) <= size:
         control = data[at]
         at += 1
         if control < 32:
@@ -86,13 +87,18 @@ def _read_header(content: bytes) -> tuple[Header, bytes]:
         ]
         height = int(fields.get("HEIGHT", ["1"])[0])
         points = int(fields["POINTS"][0]) if "POINTS" in fields else int(fields["WIDTH"][0]) * height
+        size = int(fields["WIDTH"][0]) * height if "WIDTH" in fields else points
         # Padding fields all share the name "_": make every name unique, but keep x, y, z.
         unique = [name if names.count(name) == 1 else f"{name}{index}" for index, name in enumerate(names)]
         columns = [(name, f"<{kind}", (count,)) for name, kind, count in zip(unique, kinds, counts, strict=True)]
         dtype = np.dtype(columns)
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise DataError(f"the PCD header is damaged ({error})") from None
-    if not {"x", "y", "z"} <= set(unique):
+    if points < 0 or height < 0 or min(counts) < 0:
+        raise DataError("the PCD header is damaged: it says that there is less than nothing of something")
+    if size != points:
+        raise DataError(f"the PCD header is damaged: WIDTH times HEIGHT is {size}, POINTS is {points}")
+    if not {"x", "y", "z"} <= {name for name, count in zip(unique, counts, strict=True) if count}:
         raise DataError(f"the file has no fields x, y and z, but {', '.join(names)}")
     if storage not in _STORAGE:
         raise DataError(f"unknown storage {storage!r}; known: {', '.join(_STORAGE)}")
@@ -102,11 +108,15 @@ def _read_header(content: bytes) -> tuple[Header, bytes]:
 def _ascii(body: bytes, header: Header) -> np.ndarray:
     widths = [int(np.prod(header.dtype[name].shape)) for name in header.dtype.names or ()]
     starts = dict(zip(header.dtype.names or (), np.cumsum([0, *widths]).tolist(), strict=False))
-    lines = io.StringIO(body.decode("latin-1"))
+    text = body.decode("latin-1")
+    for line in io.StringIO(text):
+        width = len(line.partition("#")[0].split())
+        if 0 < width < sum(widths):
+            raise DataError(f"the file is cut short: a line has {width} of {sum(widths)} values")
+    lines = io.StringIO(text)
     columns = [starts[axis] for axis in "xyz"]
     table = np.loadtxt(lines, usecols=columns, ndmin=2, dtype=np.float64) if body.strip() else np.empty((0, 3))
-    if len(table) < header.count:
-        raise DataError(f"the file is cut short: the header says {header.count} points, it holds {len(table)}")
+    check_count("points", header.count, len(table))
     axes = np.empty(len(table), dtype=[(axis, "<f8") for axis in "xyz"])
     for column, axis in enumerate("xyz"):
         axes[axis] = table[:, column]
@@ -114,13 +124,13 @@ def _ascii(body: bytes, header: Header) -> np.ndarray:
 
 
 def _binary(body: bytes, header: Header) -> np.ndarray:
-    if len(body) < header.count * header.dtype.itemsize:
-        held = len(body) // header.dtype.itemsize
-        raise DataError(f"the file is cut short: the header says {header.count} points, it holds {held}")
+    check_count("points", header.count, len(body) // header.dtype.itemsize)
     return np.frombuffer(body, header.dtype, header.count)
 
 
 def _binary_compressed(body: bytes, header: Header) -> np.ndarray:
+    if len(body) < 8:
+        raise DataError("the file is cut short: it ends after its header")
     packed, size = (int(number) for number in np.frombuffer(body[:8], "<u4"))
     if len(body) < 8 + packed or size != header.count * header.dtype.itemsize:
         raise DataError("the file is cut short, or its header says another number of points than it holds")

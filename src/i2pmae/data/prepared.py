@@ -1,7 +1,7 @@
 """Folders that hold a whole set in the form of :mod:`i2pmae.data.cache`: opened as they are, or as a source."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.cache import BAD_FILES, CLOUDS, POINTS, SUMMARY, Stored, damage, open_cache, read_stored
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.containers import BLOCK_ROWS
-from i2pmae.data.listing import portable, source_file, stratified
+from i2pmae.data.listing import source_file, stratified
 from i2pmae.data.opening import as_clouds, open_plan, plan_key, write_plan
+from i2pmae.data.paths import portable, readable
 from i2pmae.data.plan import Entry, Plan
 from i2pmae.data.reading import Request
 from i2pmae.data.writing import ResumableWriter
@@ -64,7 +65,8 @@ class PreparedSet:
 
 def is_prepared(path: Path) -> bool:
     """Whether a folder is a prepared one, whole or damaged."""
-    return (path / SUMMARY).is_file() and any((path / name).is_file() for name in (POINTS, CLOUDS))
+    with readable(path):
+        return (path / SUMMARY).is_file() and any((path / name).is_file() for name in (POINTS, CLOUDS))
 
 
 def open_prepared(
@@ -82,7 +84,7 @@ def open_prepared(
     """
     clouds = as_clouds(_stored(path), path)
     if not request.parts:
-        clouds = CloudSet(clouds.points, clouds.ids, clouds.labels, clouds.classes, clouds.splits, name=clouds.name)
+        clouds = replace(clouds, part_labels=None, parts=None)
     if clouds.points.shape[1] == request.points:
         rows = _chosen(clouds, request.limit)
         return clouds if len(rows) == len(clouds) else clouds.subset(rows)
@@ -99,9 +101,14 @@ def plan_prepared(path: Path, limit: int | None = None) -> Plan:
         describe=lambda: PreparedSet(clouds),
         rows=_chosen(clouds, limit),
     )
-    notes = tuple(stored.summary["notes"])
     return Plan(
-        clouds.name, [entry], "a prepared folder", notes=notes, classes=clouds.classes, points=clouds.points.shape[1]
+        clouds.name,
+        [entry],
+        "a prepared folder",
+        notes=tuple(stored.summary["notes"]),
+        classes=clouds.classes,
+        points=clouds.points.shape[1],
+        files_up=clouds.files_up,
     )
 
 

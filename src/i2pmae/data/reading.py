@@ -24,13 +24,15 @@ from i2pmae.data.files import read_cloud_file
 from i2pmae.data.listing import SourceFile
 from i2pmae.data.parts import with_parts
 from i2pmae.data.plan import SetOfClouds
+from i2pmae.data.reasons import PassingError, reasons
 from i2pmae.data.sampling import draw_points, make_cloud, three_distinct, to_y_up
 from i2pmae.data.text import Prose
 
-__all__ = ["Batch", "Outcome", "Request", "default_workers", "read_files", "read_set"]
+__all__ = ["KILLED", "Batch", "Outcome", "Request", "default_workers", "read_files", "read_set"]
 
 GROUP_FILES, GROUP_BYTES = 16, 8 << 20
 """A worker takes this many files, or files of this size in bytes together, at a time."""
+KILLED = "the process that read it was ended from outside, perhaps for lack of memory"
 SMALL_FILES, SMALL_BYTES = 64, 32 << 20
 """Fewer files and bytes than this are read faster than worker processes start."""
 
@@ -59,6 +61,8 @@ class Outcome(NamedTuple):
     """``(points,)`` part labels."""
     prose: bool = False
     """Whether it is a text beside the data, which counts for no share of bad files."""
+    passing: bool = False
+    """Whether the reason lies around the file, so that it may be read another time."""
 
 
 class Batch(NamedTuple):
@@ -70,6 +74,10 @@ class Batch(NamedTuple):
     available: int
     """Points that each of them has in the file."""
     bad: list[tuple[int, str]]
+
+
+InFlight = deque[tuple[list[SourceFile], Future[list[Outcome]] | None]]
+"""Groups of files that processes read, and what will come of them."""
 
 
 def default_workers(files: Sequence[SourceFile]) -> int:
@@ -87,27 +95,101 @@ def read_files(files: Sequence[SourceFile], request: Request, workers: int) -> I
         for file in files:
             yield read_one(file, cloud_seed(request, file.id), request)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    in_flight: deque[tuple[SourceFile, Future[list[Outcome]]]] = deque()
+    readers = Readers(workers, request)
+    in_flight: InFlight = deque()
     groups = _groups(files)
     try:
         for group in groups:
-            with _main_hidden():
-                seeds = [cloud_seed(request, file.id) for file in group]
-                in_flight.append((group[0], pool.submit(read_group, group, seeds, request)))
+            in_flight.append((group, readers.submit(group)))
             if len(in_flight) > 2 * workers:
-                yield from in_flight.popleft()[1].result()
+                yield from _finished(readers, in_flight)
         while in_flight:
-            yield from in_flight.popleft()[1].result()
-    except BrokenProcessPool:
-        near = in_flight[0][0].id if in_flight else files[-1].id
-        raise DataError(
-            f"A process that reads files was ended from outside, perhaps for lack of memory, near {near}. "
-            "Run again with fewer workers."
-        ) from None
+            yield from _finished(readers, in_flight)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        readers.close()
+
+
+def _finished(readers: "Readers", in_flight: InFlight) -> Iterator[Outcome]:
+    """The outcomes of the group that was submitted first, or of all that are in flight where a process died.
+
+    Which file it died of is not known then, so each is read again, alone; the others go on together after that.
+    """
+    group, future = in_flight.popleft()
+    try:
+        if future is not None:
+            yield from future.result()
+            return
+    except BrokenProcessPool:
+        pass
+    suspects = [group, *(other for other, _ in in_flight)]
+    in_flight.clear()
+    readers.close()
+    for suspect in suspects:
+        yield from readers.one_by_one(suspect)
+
+
+class Readers:
+    """Worker processes that read groups of files; new ones start where some died."""
+
+    def __init__(self, workers: int, request: Request) -> None:
+        self.workers, self.request = workers, request
+        self.pool: ProcessPoolExecutor | None = None
+
+    def submit(self, group: Sequence[SourceFile], workers: int | None = None) -> Future[list[Outcome]] | None:
+        """The outcomes of a group to come, or None where the processes are dead."""
+        seeds = [cloud_seed(self.request, file.id) for file in group]
+        try:
+            with _main_hidden():
+                if self.pool is None:
+                    context = multiprocessing.get_context("spawn")
+                    self.pool = ProcessPoolExecutor(
+                        workers or self.workers, mp_context=context, initializer=_start_worker
+                    )
+                return self.pool.submit(read_group, group, seeds, self.request)
+        except BrokenProcessPool:
+            return None
+        except OSError as error:
+            raise DataError(
+                f"Cannot start processes that read files: {error.strerror or error}. Run again with fewer workers."
+            ) from None
+
+    def one_by_one(self, group: Sequence[SourceFile]) -> Iterator[Outcome]:
+        """The outcome for each file of a group, read by one process at a time.
+
+        The reason of a file of which its process dies is the first that it is given, where processes live at all.
+        """
+        for file in group:
+            future = self.submit([file], workers=1)
+            try:
+                outcome = None if future is None else future.result()[0]
+            except BrokenProcessPool:
+                outcome = None
+            if outcome is None:
+                self.close()
+                self._check_alive()
+                outcome = Outcome(reason=KILLED, passing=True)
+            yield outcome
+        self.close()
+
+    def _check_alive(self) -> None:
+        """:class:`DataError` where even a process that reads nothing dies."""
+        future = self.submit([], workers=1)
+        try:
+            if future is not None:
+                future.result()
+                return
+        except BrokenProcessPool:
+            pass
+        raise DataError(
+            "The processes that read files are ended from outside, perhaps for lack of memory. "
+            "Run again with fewer workers."
+        )
+
+    def close(self) -> None:
+        """End the processes."""
+        if self.pool is not None:
+            self.pool.shutdown(wait=True, cancel_futures=True)
+        self.pool = None
 
 
 def read_group(files: Sequence[SourceFile], seeds: Sequence[int], request: Request) -> list[Outcome]:
@@ -126,16 +208,17 @@ def cloud_seed(request: Request, name: str) -> int:
 def read_one(file: SourceFile, seed: int, request: Request) -> Outcome:
     """One file as a cloud, with ``seed`` for its random choices."""
     try:
-        if file.path.suffix.lower() in ARRAY_EXTENSIONS and file.size and describe_arrays(file.path) is not None:
-            return Outcome()
-        raw = read_cloud_file(file.path, file.parts is not None and file.parts.path is None)
-        if not request.parts or raw.faces is not None:
-            raw = replace(raw, part_labels=None)
-        elif file.parts is not None:
-            raw = with_parts(raw, file.parts)
-        cloud, parts = make_cloud(raw, request.points, request.up, np.random.default_rng(seed))
+        with reasons("it cannot be made a cloud"):
+            if file.path.suffix.lower() in ARRAY_EXTENSIONS and file.size and describe_arrays(file.path) is not None:
+                return Outcome()
+            raw = read_cloud_file(file.path, file.parts is not None and file.parts.path is None)
+            if not request.parts or raw.faces is not None:
+                raw = replace(raw, part_labels=None)
+            elif file.parts is not None:
+                raw = with_parts(raw, file.parts)
+            cloud, parts = make_cloud(raw, request.points, request.up, np.random.default_rng(seed))
     except DataError as error:
-        return Outcome(reason=str(error), prose=isinstance(error, Prose))
+        return Outcome(reason=str(error), prose=isinstance(error, Prose), passing=isinstance(error, PassingError))
     return Outcome(cloud, available=0 if raw.faces is not None else len(raw.points), extras=raw.extras, parts=parts)
 
 
@@ -144,13 +227,14 @@ def read_set(source: SetOfClouds, name: str, request: Request, rows: np.ndarray)
     wanted = np.zeros(len(source), dtype=bool)
     wanted[rows] = True
     last = rows.max(initial=-1)
-    for first, block, parts in source.blocks():
-        if first > last:
-            return
-        inside = np.flatnonzero(wanted[first : first + len(block)])
-        if len(inside):
-            chosen = parts[inside] if parts is not None and request.parts else None
-            yield _batch(block[inside], chosen, first + inside, name, request)
+    with reasons("its clouds cannot be read"):  # What the caller does with a batch raises nothing in here.
+        for first, block, parts in source.blocks():
+            if first > last:
+                return
+            inside = np.flatnonzero(wanted[first : first + len(block)])
+            if len(inside):
+                chosen = parts[inside] if parts is not None and request.parts else None
+                yield _batch(block[inside], chosen, first + inside, name, request)
 
 
 def _batch(block: np.ndarray, parts: np.ndarray | None, rows: np.ndarray, name: str, request: Request) -> Batch:

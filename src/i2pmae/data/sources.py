@@ -12,14 +12,16 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.data.folder import PARTS, check_request, open_clouds, plan_files
 from i2pmae.data.manifest import is_manifest, plan_manifest
 from i2pmae.data.opening import open_plan
+from i2pmae.data.paths import expanded, readable
 from i2pmae.data.plan import Plan
 from i2pmae.data.prepared import is_prepared, open_prepared, plan_prepared
 from i2pmae.data.reading import Request
 from i2pmae.data.sampling import UP_AXES
 from i2pmae.data.shapes import make_shapes
 
-__all__ = ["SHAPES", "is_shapes", "named", "open_source", "plan_source", "request_for"]
+__all__ = ["SHAPES", "files_axis", "is_shapes", "named", "open_source", "plan_source", "request_for"]
 
+Axis = Literal["x", "y", "z"]
 SHAPES = "shapes"
 """The name that stands for the built-in shapes."""
 SHAPE_COUNT = 4000
@@ -37,16 +39,17 @@ def named(data: str | Path) -> tuple[str | None, Path]:
 
     A path that is there means itself, whatever it contains. An unknown name is a :class:`UsageError` with near ones.
     """
-    text, path = str(data), Path(data).expanduser()
-    if path.exists():
-        return None, path
+    text, path = str(data), expanded(data)
+    with readable(path):
+        if path.exists():
+            return None, path
     if text in READERS:
         raise UsageError(f"Say where {READERS[text].title} is: {text}=PATH.")
     name, equals, place = text.partition("=")
     if not equals or "/" in name or "\\" in name:
         return None, path
     pick("data set", name, READERS)
-    return name, Path(place).expanduser()
+    return name, expanded(place)
 
 
 def open_source(
@@ -54,7 +57,7 @@ def open_source(
     *,
     points: int = 2048,
     up: Literal["x", "y", "z"] | None = None,
-    labels: Literal["none", "folder"] = "none",
+    labels: Literal["none", "folder", "auto"] = "none",
     parts: Literal["none", "named", "column"] = "named",
     clouds: int | None = None,
     cache: Path | None = None,
@@ -100,9 +103,27 @@ def open_source(
     return open_plan(plan, request, cache=cache, workers=workers, max_bad_share=max_bad_share, shown=shown)
 
 
+def files_axis(data: str | Path, asked: Axis | None, trained: Axis | None) -> tuple[Axis | None, str]:
+    """The axis that the files of ``data`` are read with, and what is to be said about it, if anything.
+
+    It is the one that is ``asked`` for, else that of the files that a model was ``trained`` on. ``None`` where the data
+    knows its own (built-in shapes, published sets, prepared folders), or nobody says.
+    """
+    if trained is None or is_shapes(data):
+        return asked, ""
+    name, path = named(data)
+    if name is not None or is_prepared(path):
+        return asked, ""
+    if asked is None:
+        said = f"Files are read as {trained} up, like those that the model was trained on; --up says otherwise."
+        return trained, said if trained != "y" else ""
+    said = f"Files are read as {asked} up, as asked for; those that the model was trained on were {trained} up."
+    return asked, said if asked != trained else ""
+
+
 def plan_source(
     data: str | Path,
-    labels: Literal["none", "folder"] = "none",
+    labels: Literal["none", "folder", "auto"] = "none",
     parts: Literal["none", "named", "column"] = "named",
 ) -> Plan:
     """What :func:`open_source` reads, before it is read; not for built-in shapes."""
@@ -111,7 +132,7 @@ def plan_source(
     pick("parts option", parts, dict.fromkeys(PARTS))
     name, path = named(data)
     if name is not None:
-        return plan_benchmark(READERS[name], path)
+        return plan_benchmark(READERS[name], path).once()
     if is_prepared(path):
         return plan_prepared(path)
     return plan_manifest(path, parts) if is_manifest(path) else plan_files(path, labels, parts)

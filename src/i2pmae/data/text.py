@@ -1,13 +1,14 @@
 """Point clouds in text files (.xyz, .pts, .txt, .csv): any usual delimiter, with or without header and point count."""
 
 import io
-import re
 from pathlib import Path
 
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.columns import Header, coordinate_columns, split_header
 from i2pmae.data.parts import PART_PROPERTIES, whole_labels
+from i2pmae.data.reasons import check_count
 from i2pmae.data.sampling import RawCloud
 
 __all__ = ["Prose", "read_text"]
@@ -20,7 +21,9 @@ class Prose(DataError):
 
 
 def read_text(path: Path, part_column: bool = False) -> RawCloud:
-    """The first three columns of a table of numbers, or those that a header names x, y and z.
+    """The first three columns of a table of numbers, or those that a header names x, y and z in any usual spelling.
+
+    A header that names columns, but not these, is a :class:`DataError`: which ones are meant is not guessed.
 
     Part labels come from the column that a header names ``label``, ``part`` or ``part_label``, or from the last one
     where ``part_column`` says so.
@@ -32,38 +35,38 @@ def read_text(path: Path, part_column: bool = False) -> RawCloud:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\x00" in text:
         raise DataError("the file is not text")
-    first, header, declared = _find_table(text)
+    first, headers, declared = _find_table(text)
     if first is None:
         error = Prose if text.strip() and path.suffix.lower() in (".txt", ".csv") else DataError
         raise error("the file holds no line of at least three numbers")
     start, delimiter, fields = first
-    columns = _columns(header, len(fields))
+    columns, header = coordinate_columns(headers, max(index for index, field in enumerate(fields, 1) if field))
     labels = _label_column(header, fields, delimiter, part_column)
-    if labels is not None:
-        columns = (*columns, labels)
+    read = columns if labels is None else (*columns, labels)
     table = text[start:]
     if delimiter == ";":
         table = table.replace(",", ".")
     for mark in COMMENTS[1:]:
         table = table.replace(mark, "#")
+    _check_rows(table, delimiter, max(column for column in range(len(fields)) if _is_number(fields[column], delimiter)))
     try:
         points = np.loadtxt(
-            io.StringIO(table), np.float64, "#", delimiter=delimiter, usecols=columns, ndmin=2, quotechar='"'
+            io.StringIO(table), np.float64, "#", delimiter=delimiter, usecols=read, ndmin=2, quotechar='"'
         )
     except ValueError as error:
         raise DataError(f"the file is not a table of numbers: {_short(error)}") from None
-    if declared is not None and declared > len(points):
-        raise DataError(f"the file is cut short: its first line says {declared} points, it holds {len(points)}")
+    if declared is not None:
+        check_count("points", declared, len(points))
     return RawCloud(
         points[:, :3],
-        extras=len([name for name in fields if name]) > len(columns),
+        extras=len([name for name in fields if name]) > len(read),
         part_labels=None if labels is None else whole_labels(points[:, 3]),
     )
 
 
-def _find_table(text: str) -> tuple[tuple[int, str | None, list[str]] | None, list[str], int | None]:
-    """The first row of numbers (offset, delimiter, fields), the header's names before it, and the declared count."""
-    header: list[str] = []
+def _find_table(text: str) -> tuple[tuple[int, str | None, list[str]] | None, list[Header], int | None]:
+    """The first row of numbers (offset, delimiter, fields), the lines of text before it, and the declared count."""
+    headers: list[Header] = []
     declared = None
     offset = 0
     for line in io.StringIO(text):
@@ -72,17 +75,28 @@ def _find_table(text: str) -> tuple[tuple[int, str | None, list[str]] | None, li
         if not stripped:
             continue
         comment = stripped.startswith(COMMENTS)
-        delimiter, fields = _split(stripped.lstrip("#/%").strip() if comment else stripped)
+        content = stripped.lstrip("#/%").strip() if comment else line.strip(" \r\n")
+        delimiter, fields = _split(content.strip())
         numbers = [_is_number(field, delimiter) for field in fields]
         if comment or not any(numbers):
-            header = fields
-        elif len(fields) == 1 and declared is None and fields[0].isdigit():
+            headers.append(split_header(content, comment))
+        elif len(fields) == 1 and declared is None and fields[0].removeprefix("-").isdecimal():
             declared = int(fields[0])
         elif sum(numbers) >= 3:
-            return (begin, delimiter, fields), header, declared
+            return (begin, delimiter, fields), headers, declared
         else:
             break
-    return None, header, declared
+    return None, headers, declared
+
+
+def _check_rows(table: str, delimiter: str | None, last: int) -> None:
+    """:class:`DataError` for a row that ends before the last column of numbers of the first, as a cut one does."""
+    for number, line in enumerate(io.StringIO(table), 1):
+        row = line.partition("#")[0].strip() if "#" in line else line.strip()
+        if row and '"' not in row:  # where a field may hold delimiters, which the parser knows about
+            width = len(row.split()) if delimiter is None else row.count(delimiter) + 1
+            if width <= last:
+                raise DataError(f"row {number} of the table has {width} columns, the first one {last + 1}: it is cut")
 
 
 def _split(line: str) -> tuple[str | None, list[str]]:
@@ -107,13 +121,6 @@ def _label_column(header: list[str], fields: list[str], delimiter: str | None, l
     names = [name.lower().strip() for name in header]
     found = [names.index(name) for name in PART_PROPERTIES if names.count(name) == 1]
     return found[0] if found and len(names) == len(fields) and _is_number(fields[found[0]], delimiter) else None
-
-
-def _columns(header: list[str], width: int) -> tuple[int, ...]:
-    names = [re.sub(r"[^a-z]", "", name.lower()) for name in header]
-    if len(names) == width and all(names.count(axis) == 1 for axis in "xyz"):
-        return tuple(names.index(axis) for axis in "xyz")
-    return (0, 1, 2)
 
 
 def _short(error: Exception) -> str:

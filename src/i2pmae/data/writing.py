@@ -13,21 +13,29 @@ from typing import IO, Any
 
 import numpy as np
 
-try:
-    import fcntl
-except ImportError:  # Windows: there a file that another process has open cannot be replaced anyway
-    fcntl = None  # type: ignore[assignment]
-
 from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.common.files import write_text
-from i2pmae.data.cache import BAD_FILES, CLOUDS, FORMAT, PARTS, POINTS, SUMMARY, checksums, open_cache, write_bad_files
+from i2pmae.data.cache import (
+    BAD_FILES,
+    CLOUDS,
+    FORMAT,
+    PARTS,
+    POINTS,
+    SUMMARY,
+    checksums,
+    make_private,
+    open_cache,
+    write_bad_files,
+)
+from i2pmae.data.locking import Lock, abandoned
 
 __all__ = ["CacheWriter", "ResumableWriter", "Sink"]
 
 ABANDONED = 3600
-"""Seconds without a write after which an unfinished build is taken for dead, and removed."""
+"""Seconds without a write after which an unfinished build that has no lock is taken for dead, and removed."""
 JOURNAL = "progress.jsonl"
-LOCK = "lock"
+LOCK, LOCK_SUFFIX = "lock", ".lock"
+PART_SUFFIX = ".part"
 RECODED_ROWS = 1024
 
 
@@ -107,20 +115,30 @@ class CacheWriter(Sink):
         super().__init__()
         self.folder = folder
         self.count = points
-        self.part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+        self.part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PART_SUFFIX}")
+        # Beside the folder, so that it is taken before there is anything that another process could find without it.
+        self.lock = Lock(_lock_of(self.part))
         self.part_labels: Column | None = None
 
     def __enter__(self) -> "CacheWriter":
         with self._writing():
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._remove_abandoned()
-            self.part.mkdir()
-            self.points = Column(self.part / POINTS, "<f4", (self.count, 3), "wb")
+            try:
+                self.lock.take()
+                if not self.lock.known:  # Its file would say that somebody is alive, for ever.
+                    self.lock.release(remove=True)
+                self.part.mkdir(mode=0o700)
+                self.points = Column(self.part / POINTS, "<f4", (self.count, 3), "wb")
+            except BaseException:
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close()
         shutil.rmtree(self.part, ignore_errors=True)
+        self.lock.release(remove=True)
 
     def append(self, points: np.ndarray, parts: np.ndarray | None = None) -> None:
         """Add clouds ``(b, n, 3)`` float32, and part labels ``(b, n)``; where only some have them, 0 for the others."""
@@ -167,7 +185,11 @@ class CacheWriter(Sink):
             facts = {"format": FORMAT, **summary, "clouds": self.rows, "points": self.count, "files": files}
             write_text(self.part / SUMMARY, json.dumps(facts, indent=1))
             self._tidy()
-            if open_cache(self.folder) is None:
+            if self.private:
+                make_private(self.part)
+            stored = open_cache(self.folder)
+            if stored is None or stored.summary.get("passing"):  # that one lacks files that may be read by now
+                del stored  # Windows removes no file that is mapped
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.part.replace(self.folder)
 
@@ -190,10 +212,16 @@ class CacheWriter(Sink):
         """Remove what belongs to the writing alone."""
 
     def _remove_abandoned(self) -> None:
-        for part in self.folder.parent.glob(".*.part"):
+        """Remove what builds left whose process is dead, and none that is alive, however long it does nothing."""
+        for lock in self.folder.parent.glob(f".*{PART_SUFFIX}{LOCK_SUFFIX}"):
+            if abandoned(lock):
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+        for part in self.folder.parent.glob(
+            f".*{PART_SUFFIX}"
+        ):  # of earlier versions, or on a file system without locks
             with contextlib.suppress(OSError):
                 newest = max((item.stat().st_mtime for item in part.iterdir()), default=part.stat().st_mtime)
-                if part.is_dir() and time.time() - newest > ABANDONED:
+                if part.is_dir() and not _lock_of(part).exists() and time.time() - newest > ABANDONED:
                     shutil.rmtree(part, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -206,6 +234,12 @@ class CacheWriter(Sink):
             ) from error
 
     what = "the cache"
+    private = True
+    """Whether nobody else may look into the folder: data need not be as open as the place of the cache is."""
+
+
+def _lock_of(part: Path) -> Path:
+    return part.with_name(part.name + LOCK_SUFFIX)
 
 
 class ResumableWriter(CacheWriter):
@@ -215,39 +249,54 @@ class ResumableWriter(CacheWriter):
     """
 
     what = "the folder"
+    private = False
     advice = "What was written of it is kept: free some space, then run again to go on."
 
     def __init__(self, folder: Path, points: int, key: str) -> None:
         super().__init__(folder, points)
         self.part = folder.with_name(f".{folder.name}.unfinished")
+        self.lock = Lock(self.part / LOCK)
         self.key = key
 
     def __enter__(self) -> "ResumableWriter":
         with self._writing():
             self.part.mkdir(parents=True, exist_ok=True)
-            self.lock = (self.part / LOCK).open("a+", encoding="utf-8")
-            self._take_lock()
-            known = self._read_journal()
-            if not known or known[0] != {"key": self.key, "points": self.count}:
-                for item in self.part.iterdir():
-                    if item.name != LOCK:
-                        item.unlink()
-                known = []
-            self.known = known[1:]
-            self.journal = (self.part / JOURNAL).open("w" if not known else "a", encoding="utf-8")
-            if not known:
-                self._note({"key": self.key, "points": self.count})
-            mode = "r+b" if self.known else "wb"
-            self.points = Column(self.part / POINTS, "<f4", (self.count, 3), mode)
-            if self.known and (self.part / PARTS).is_file():
-                self.part_labels = Column(self.part / PARTS, "<i8", (self.count,), mode)
-            self.rewind(self.known[-1]["rows"] if self.known else 0)
+            if not self.lock.take():
+                raise UsageError(
+                    f"Another process is preparing {self.folder}. Wait for it, stop it, or choose another folder."
+                )
+            try:
+                self._go_on()
+            except BaseException:
+                self.lock.release()
+                raise
         return self
+
+    def _go_on(self) -> None:
+        """Open what earlier processes left, where it is of this key, else new files.
+
+        Sets what :meth:`records` gives.
+        """
+        known = self._read_journal()
+        if not known or known[0] != {"key": self.key, "points": self.count}:
+            for item in self.part.iterdir():
+                if item.name != LOCK:
+                    item.unlink()
+            known = []
+        self.known = known[1:]
+        self.journal = (self.part / JOURNAL).open("w" if not known else "a", encoding="utf-8")
+        if not known:
+            self._note({"key": self.key, "points": self.count})
+        mode = "r+b" if self.known else "wb"
+        self.points = Column(self.part / POINTS, "<f4", (self.count, 3), mode)
+        if self.known and (self.part / PARTS).is_file():
+            self.part_labels = Column(self.part / PARTS, "<i8", (self.count,), mode)
+        self.rewind(self.known[-1]["rows"] if self.known else 0)
 
     def __exit__(self, *_: object) -> None:
         self._close()
         self.journal.close()
-        self.lock.close()
+        self.lock.release()
 
     def checkpoint(self, record: dict[str, Any]) -> None:
         """Make sure that all clouds so far are on disk, and note what is known about them."""
@@ -279,20 +328,7 @@ class ResumableWriter(CacheWriter):
         except ValueError:
             return []
 
-    def _take_lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            # Of the operating system, so it ends with the process, however that dies; workers don't inherit it.
-            fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            self.lock.close()
-            raise UsageError(
-                f"Another process is preparing {self.folder}. Wait for it, stop it, or choose another folder."
-            ) from None
-
     def _tidy(self) -> None:
         self.journal.close()
         (self.part / JOURNAL).unlink()
-        self.lock.close()
-        (self.part / LOCK).unlink()
+        self.lock.release(remove=True)

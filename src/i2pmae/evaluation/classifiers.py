@@ -19,7 +19,6 @@ from sklearn.svm import LinearSVC
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import derive
-from i2pmae.evaluation.records import Task
 
 __all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "usable_folds"]
 
@@ -44,7 +43,7 @@ class Fitted(Protocol):
 class Classifier:
     """A family of classifiers, one for each value of its parameter."""
 
-    task: Task
+    task: str
     """What the evaluation is called."""
     name: str
     """What it is, in words."""

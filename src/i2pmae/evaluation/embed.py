@@ -14,8 +14,8 @@ from i2pmae.common.files import replacing
 from i2pmae.common.progress import track
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.features import batches, check_embeddings
-from i2pmae.hub.encoder import Encoder
 from i2pmae.typing import Float
+from i2pmae.weights.encoder import Encoder
 
 __all__ = ["check_output", "embed_to_file"]
 

@@ -5,8 +5,8 @@ import numpy as np
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import track
 from i2pmae.data.clouds import CloudSet
-from i2pmae.hub.encoder import Encoder
 from i2pmae.typing import Float
+from i2pmae.weights.encoder import Encoder
 
 __all__ = ["batches", "check_embeddings", "embed_set"]
 

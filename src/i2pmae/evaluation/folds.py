@@ -13,8 +13,8 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.classifiers import CLASSIFIERS
 from i2pmae.evaluation.features import embed_set
 from i2pmae.evaluation.probe import probe_features
-from i2pmae.evaluation.records import Result, Score, describe_run
-from i2pmae.hub.encoder import Encoder
+from i2pmae.runs.record import RunRecord, Score, describe_run
+from i2pmae.weights.encoder import Encoder
 
 __all__ = ["FewShotFold", "describe_folds", "few_shot_folds", "few_shot_linear"]
 
@@ -205,7 +205,7 @@ def few_shot_linear(
     seed: int = 0,
     batch_size: int = 64,
     shown: bool = True,
-) -> Result:
+) -> RunRecord:
     """Mean accuracy over the folds of the linear probe on frozen features, with its deviation and its protocol.
 
     Within a fold C is chosen by cross-validation on its training clouds, with as many folds as a class has clouds (at
@@ -241,8 +241,8 @@ def few_shot_linear(
         if single
         else f"{kind.parameter} chosen by stratified cross-validation on the training clouds of each fold alone"
     )
-    return Result(
-        task="fewshot",
+    return RunRecord(
+        kind="fewshot",
         primary="accuracy",
         scores={"accuracy": Score.of([result.accuracy for result in results])},
         protocol=(

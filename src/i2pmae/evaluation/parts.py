@@ -8,7 +8,7 @@ import torch
 
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.evaluation.records import Score
+from i2pmae.runs.record import Score
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["best_parts", "category_parts", "cloud_ious", "part_ious", "score_parts"]

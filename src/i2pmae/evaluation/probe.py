@@ -13,10 +13,10 @@ from i2pmae.common.seeds import derive
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.classifiers import CLASSIFIERS, Chosen, Classifier, choose
 from i2pmae.evaluation.features import check_embeddings, embed_set
-from i2pmae.evaluation.records import Result, describe_run
 from i2pmae.evaluation.scores import score_classes
-from i2pmae.hub.encoder import Encoder
+from i2pmae.runs.record import RunRecord, describe_run
 from i2pmae.typing import Float, Int
+from i2pmae.weights.encoder import Encoder
 
 __all__ = [
     "ProbeOptions",
@@ -55,7 +55,7 @@ def linear_probe(
     test_features: Float[np.ndarray, "m d"],
     y_test: Int[np.ndarray, "m"],
     **options: Unpack[ProbeOptions],
-) -> Result:
+) -> RunRecord:
     """Accuracy of a linear SVM (squared hinge, one class against the rest) on standardised features, with its protocol.
 
     C is chosen by stratified cross-validation on the training clouds; mean and deviation are those of the training
@@ -73,7 +73,7 @@ def knn_probe(
     test_features: Float[np.ndarray, "m d"],
     y_test: Int[np.ndarray, "m"],
     **options: Unpack[ProbeOptions],
-) -> Result:
+) -> RunRecord:
     """Accuracy of the majority of the k nearest training clouds by cosine similarity; else as :func:`linear_probe`."""
     return probe_features("knn", train_features, y_train, test_features, y_test, **options)
 
@@ -84,7 +84,7 @@ def logistic_probe(
     test_features: Float[np.ndarray, "m d"],
     y_test: Int[np.ndarray, "m"],
     **options: Unpack[ProbeOptions],
-) -> Result:
+) -> RunRecord:
     """Accuracy of multinomial logistic regression on standardised features; else as :func:`linear_probe`."""
     return probe_features("logistic", train_features, y_train, test_features, y_test, **options)
 
@@ -102,7 +102,7 @@ def probe_features(
     classes: Sequence[str] | None = None,
     split_note: str = "",
     shown: bool = False,
-) -> Result:
+) -> RunRecord:
     """The score of one of ``CLASSIFIERS``, with its protocol; errors are those of :func:`linear_probe`."""
     kind = pick("classifier", classifier, CLASSIFIERS)
     _check(train_features, y_train, test_features, y_test)
@@ -117,8 +117,8 @@ def probe_features(
     predicted = present[fitted.predict(test_features)]
     frequent = present[np.bincount(labels).argmax()]
     how = _how(kind, chosen, len(y_train))
-    return Result(
-        task=kind.task,
+    return RunRecord(
+        kind=kind.task,
         primary="accuracy",
         **score_classes(y_test, predicted, names),
         protocol=f"{kind.name}; {how}; one score on the {len(y_test)} test clouds. {split_note}".strip(),
@@ -162,7 +162,7 @@ def probe_encoder(
     batch_size: int = 64,
     embeddings: Float[np.ndarray, "clouds c"] | None = None,
     shown: bool = True,
-) -> Result:
+) -> RunRecord:
     """The probe of an encoder on labelled clouds by one of ``CLASSIFIERS``: on their own train and test splits where
     they have them, else on a stratified quarter held out by the seed, which the protocol then says.
 
@@ -191,7 +191,7 @@ def probe_encoder(
     )
     update = {"points": clouds.points.shape[1], "data": clouds.name, "method": encoder.record.method}
     update |= {"seconds": round(time.monotonic() - started, 2)} | describe_run(encoder.device)
-    return result.model_copy(update=update)
+    return result.changed(update)
 
 
 def train_and_test(clouds: CloudSet, seed: int) -> tuple[CloudSet, CloudSet, str]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from i2pmae.common.errors import UsageError
-from i2pmae.evaluation.records import Score
+from i2pmae.runs.record import Score
 from i2pmae.typing import Int
 
 __all__ = ["score_classes"]

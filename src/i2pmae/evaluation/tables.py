@@ -4,46 +4,16 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
-from i2pmae.common.errors import CheckpointError, UsageError, pick
-from i2pmae.evaluation.records import Result, Score, read_json
+from i2pmae.common.errors import pick
+from i2pmae.runs.record import RunRecord, Score
 
-__all__ = ["FORMATS", "read_result", "results_table"]
+__all__ = ["FORMATS", "results_table"]
 
-RESULTS_FILE = "results.json"
 COMMIT = 10
 """Digits of a commit that people are shown."""
-Row = tuple[str, Result]
+Row = tuple[str, RunRecord]
 """The run, as it was named, and its result."""
-
-
-def read_result(path: Path | str) -> Result:
-    """The result of a run folder or of a JSON file.
-
-    Of a pre-training run it is the probe of the final weights, with the untrained encoder as its twin.
-    :class:`CheckpointError` says why there is none.
-    """
-    path = Path(path)
-    if path.is_dir():
-        if not (path / RESULTS_FILE).is_file():
-            raise CheckpointError(
-                f"{path} holds no {RESULTS_FILE}: expected the folder of a finished run, or a JSON file of a result."
-            )
-        path = path / RESULTS_FILE
-    values = read_json(path)
-    try:
-        if "recipes" in values:
-            raise UsageError(f"{path} is a comparison of several runs. Name them instead: {path.parent}/*/seed-*")
-        if "task" in values or "probe" not in values:
-            return Result.from_dict(values, str(path))
-        probe = values["probe"]
-        if not isinstance(probe, dict):
-            raise UsageError(f"{path} is a pre-training run without a probe: its data had no labels to score it by.")
-        trained = Result.from_dict(probe.get("trained", {}), f"{path}, probe")
-        return trained.model_copy(update={"twin": Result.from_dict(probe.get("untrained", {}), f"{path}, probe")})
-    except UsageError as error:
-        raise CheckpointError(str(error)) from None
 
 
 def results_table(rows: Sequence[Row], form: str = "markdown") -> str:
@@ -60,7 +30,7 @@ def _markdown(rows: Sequence[Row]) -> str:
         lines.append(
             {
                 "run": run,
-                "task": result.task,
+                "kind": result.kind,
                 "encoder": encoder,
                 "recipe": result.recipe,
                 "data": result.data,
@@ -82,7 +52,7 @@ def _markdown(rows: Sequence[Row]) -> str:
     return f"{text}\n\nClouds are those to train on / to test on. Protocols:\n\n{notes}\n"
 
 
-def _twin(result: Result) -> Score | str:
+def _twin(result: RunRecord) -> Score | str:
     assert result.twin is not None
     return result.twin.scores.get(result.primary, "")
 
@@ -100,7 +70,7 @@ def _csv(rows: Sequence[Row]) -> str:
     """One line per run; scores are shares between 0 and 1."""
     text = io.StringIO()
     names = (
-        *("run", "task", "method", "encoder", "recipe", "data", "measure", "mean", "std", "twin_mean", "twin_std"),
+        *("run", "kind", "method", "encoder", "recipe", "data", "measure", "mean", "std", "twin_mean", "twin_std"),
         *("chance", "train_clouds", "validation_clouds", "test_clouds", "points", "seeds", "seconds", "machine"),
         *("commit", "protocol"),
     )
@@ -108,7 +78,7 @@ def _csv(rows: Sequence[Row]) -> str:
     table.writeheader()
     for run, result in rows:
         twin = None if result.twin is None else result.twin.scores.get(result.primary)
-        known = {name: getattr(result, name) for name in names if name in Result.model_fields}
+        known = {name: value for name, value in result if name in names}
         known |= {"run": run, "measure": result.primary, "mean": result.score.mean, "std": result.score.std}
         known |= {"twin_mean": twin and twin.mean, "twin_std": twin and twin.std}
         table.writerow(known | {"seeds": " ".join(map(str, result.seeds))})

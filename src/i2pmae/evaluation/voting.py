@@ -8,7 +8,7 @@ import torch
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import torch_generator
-from i2pmae.evaluation.records import Score
+from i2pmae.runs.record import Score
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["Augment", "Logits", "vote", "vote_score"]

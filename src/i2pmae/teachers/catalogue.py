@@ -1,8 +1,11 @@
 """The 2D models with a short name."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["TEACHERS", "TeacherSpec"]
+from i2pmae.common.errors import pick
+
+__all__ = ["TEACHERS", "TeacherSpec", "check_teacher"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,13 @@ TEACHERS: dict[str, TeacherSpec] = {
     ),
 }
 """Every short name. Any other Hugging Face name or local folder of a known family works as well."""
+
+
+def check_teacher(name: str) -> str:
+    """``name`` itself, where it can be a teacher's: of :data:`TEACHERS`, a local folder, or ``org/name`` on the hub.
+
+    :class:`UsageError` lists the nearest names for one that is none of these; nothing is loaded.
+    """
+    if "/" not in name and "\\" not in name and not Path(name).expanduser().is_dir():
+        pick("teacher", name, TEACHERS)
+    return name

@@ -16,12 +16,13 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:
-    """``auto`` made definite: bf16 on a GPU that has it, fp32 elsewhere. :class:`UsageError` for fp16 on the CPU."""
+    """``auto`` made definite: bf16 on a GPU that has it, fp32 elsewhere. :class:`UsageError` for fp16 without
+    CUDA."""
     on_gpu = device.type == "cuda"
     if name == "auto":
         return "bf16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if name == "fp16" and not on_gpu:
-        raise UsageError("Precision fp16 needs a GPU. Use fp32 or bf16 on the CPU.")
+        raise UsageError("Precision fp16 needs a GPU with CUDA. Use fp32 or bf16 here.")
     if name not in ("fp32", "bf16", "fp16"):
         raise UsageError(f"Unknown precision {name!r}: use auto, fp32, bf16 or fp16.")
     return name  # type: ignore[return-value]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from i2pmae.common.progress import console
+from i2pmae.common.progress import console, text_column
 from i2pmae.training.task import METRIC_PREFIX
 
 __all__ = ["ProgressDisplay"]
@@ -34,11 +34,11 @@ class ProgressDisplay:
         if self._shown and self._console.is_terminal:
             wide = (BarColumn(bar_width=20), MofNCompleteColumn()) if self._console.width >= WIDE else ()
             self._bar = Progress(
-                TextColumn("{task.fields[epoch]}"),
+                text_column("{task.fields[epoch]}"),
                 *wide,
-                TextColumn("{task.fields[figures]}"),
+                text_column("{task.fields[figures]}"),
                 TimeRemainingColumn(),
-                TextColumn("left"),
+                text_column("left"),
                 console=self._console,
             )
             self._bar.start()
@@ -55,7 +55,7 @@ class ProgressDisplay:
     def say(self, message: str) -> None:
         """Print a message of its own line."""
         if self._shown:
-            self._console.print(message, markup=False, soft_wrap=True)
+            self._console.print(message, soft_wrap=True)
 
     def update(self, step: int, epoch: int, losses: Mapping[str, float], clouds_per_second: float) -> None:
         """Show the state after ``step`` steps."""

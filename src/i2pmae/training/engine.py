@@ -5,11 +5,11 @@ seed and the step's number, so a run goes on from a checkpoint as if it had neve
 """
 
 import contextlib
-import hashlib
 import logging
+import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
-from i2pmae.common.devices import resolve_device
+from i2pmae.common.devices import explaining_limits, resolve_device
 from i2pmae.common.errors import TrainingError, TrainingInterrupted, UsageError
-from i2pmae.common.progress import console
+from i2pmae.common.memory import keep_freed_memory
+from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
 from i2pmae.training.batches import BatchPlan, step_loader
 from i2pmae.training.checkpoint import (
@@ -34,13 +35,14 @@ from i2pmae.training.checkpoint import (
     clear_leftovers,
     load_checkpoint,
     load_model,
+    load_optimiser,
     save_checkpoint,
 )
+from i2pmae.training.config import TrainingConfig
 from i2pmae.training.device import Precision, check_compiler, repeatable, resolve_precision
 from i2pmae.training.display import ProgressDisplay
 from i2pmae.training.history import History, MetricsLog
 from i2pmae.training.learner import Learner
-from i2pmae.training.settings import FitSettings
 from i2pmae.training.stop import StopRequest
 from i2pmae.training.task import Task
 from i2pmae.training.tensorboard import Board
@@ -72,12 +74,22 @@ class FitResult:
     """Where it was computed."""
     precision: Precision
     """In which arithmetic."""
+    titles: Mapping[str, str]
+    """What to call each column of the metrics, as the task said at its latest step."""
+
+    def figures(self, clouds: int) -> dict[str, float]:
+        """The figures of a record: length and time of the run, and the last epoch's mean of each loss and metric."""
+        last = {name: float(self.history.epoch_means(name)[-1]) for name in self.history.losses}
+        epochs = float(self.history["epoch"][-1]) if len(self.history) else 0.0
+        counts = {"clouds": clouds, "steps": self.steps, "epochs": epochs}
+        finite = {name: value for name, value in last.items() if math.isfinite(value)}
+        return {**counts, "training_seconds": round(self.seconds, 1), **finite}
 
 
 def fit(
     task: Task,
     clouds: CloudSet,
-    settings: FitSettings,
+    settings: TrainingConfig,
     folder: Path,
     *,
     resume: bool = False,
@@ -87,18 +99,21 @@ def fit(
     """The result of training ``task`` on ``clouds``; ``folder`` gets metrics.csv, checkpoints/ and tensorboard/.
 
     With ``resume`` it goes on from the checkpoint in the folder (from the start where there is none) and ends with the
-    same weights as a run that never stopped: bit for bit on the CPU with the same number of threads. A finished run is
-    returned as it is.
+    same weights as a run that never stopped: bit for bit on the CPU with the same number of threads; with another it
+    says that it does not. A finished run is returned as it is.
 
     Raises :class:`TrainingInterrupted` after Ctrl-C or SIGTERM, :class:`TrainingError` for a loss or gradient that is
     not finite, :class:`UsageError` for a folder with another run's checkpoint or a device that is not there,
     :class:`CheckpointError` for a checkpoint that is damaged or of another run, :class:`I2PError` for a full disk.
     """
     device = resolve_device(settings.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     precision = resolve_precision(settings.precision, device)
     if settings.compile:
         check_compiler()
-    plan = BatchPlan(len(clouds), settings.batch_size, settings.optimiser.accumulate, settings.epochs, settings.seed)
+    epochs, batch_size = settings.length
+    plan = BatchPlan(len(clouds), batch_size, settings.optimiser.accumulate, epochs, settings.seed)
     path, stamp = checkpoint_path(folder), _stamp(clouds, settings)
     if path.exists() and not resume:
         raise UsageError(f"{folder} holds the checkpoint of another run. Use --resume to go on, or another folder.")
@@ -110,28 +125,30 @@ def fit(
         load_model(path, task.model, saved["model"])
         if saved["step"] == plan.steps:
             if shown:
-                console().print(f"The run in {folder} is finished: all {plan.steps} steps are done.", soft_wrap=True)
+                say(f"The run in {folder} is finished: all {plan.steps} steps are done.")
             history = History.read(folder / "metrics.csv", plan.steps)
-            return FitResult(task, history, plan.steps, plan.steps, saved["seconds"], device, precision)
+            titles = saved.get("titles", {})
+            return FitResult(task, history, plan.steps, plan.steps, saved["seconds"], device, precision, titles)
     start = saved["step"] if saved is not None else 0
-    loader = step_loader(clouds, plan, start, settings.workers, pin=device.type == "cuda")
+    loader = step_loader(clouds, plan, start, settings.loaders, pin=device.type == "cuda")
     learner = Learner(task, clouds, plan, settings, start)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_explaining_dead_loaders())
+        stack.enter_context(explaining_limits(device))
         stop = stack.enter_context(StopRequest(shown))
         log = stack.enter_context(MetricsLog(folder / "metrics.csv", start))
         board = stack.enter_context(Board(folder / "tensorboard", start))
         display = stack.enter_context(ProgressDisplay(start, plan.steps, plan.epochs, shown))
-        keeper = _Keeper(
-            task, plan, path, stamp, saved, settings.checkpoint_minutes, on_epoch, (stop, log, board, display)
-        )
-        _announce(display, plan, start, settings)
+        outputs = (stop, log, board, display)
+        arithmetic = _arithmetic(device, precision)
+        keeper = _Keeper(task, plan, path, stamp, arithmetic, saved, settings.checkpoint_minutes, on_epoch, outputs)
+        _announce(display, plan, settings, saved, arithmetic)
         stack.enter_context(repeatable(device))
         if settings.compile:
             stack.enter_context(_compiled(task.model))
         _run(learner, loader, keeper, device, precision, folder)
         task.to(device)  # Lightning leaves the model on the CPU
-        return FitResult(task, log.history(), plan.steps, start, keeper.seconds, device, precision)
+        return FitResult(task, log.history(), plan.steps, start, keeper.seconds, device, precision, learner.titles)
 
 
 class _Keeper(Callback):
@@ -143,12 +160,14 @@ class _Keeper(Callback):
         plan: BatchPlan,
         path: Path,
         stamp: dict[str, Any],
+        arithmetic: str,
         saved: Checkpoint | None,
         checkpoint_minutes: float,
         on_epoch: Sequence[EpochCallback],
         outputs: tuple[StopRequest, MetricsLog, Board, ProgressDisplay],
     ) -> None:
-        self.task, self.plan, self.path, self.stamp, self.saved = task, plan, path, stamp, saved
+        self.task, self.plan, self.path, self.saved = task, plan, path, saved
+        self.stamp, self.arithmetic = stamp, arithmetic
         self.interval, self.on_epoch = 60 * checkpoint_minutes, on_epoch
         self.stop, self.metrics, self.board, self.display = outputs
         self.seconds = saved["seconds"] if saved is not None else 0.0
@@ -156,7 +175,7 @@ class _Keeper(Callback):
     def on_train_start(self, trainer: Trainer, *_: object) -> None:
         self.stop.install()  # Lightning has just put its own handlers in place
         if self.saved is not None:
-            trainer.optimizers[0].load_state_dict(self.saved["optimiser"])
+            load_optimiser(self.path, trainer.optimizers[0], self.saved["optimiser"])
             if self.saved["scaler"]:  # empty where the checkpoint is not of fp16
                 trainer.precision_plugin.load_state_dict(self.saved["scaler"])
             self.saved = None
@@ -180,7 +199,7 @@ class _Keeper(Callback):
         if epoch_ends:
             self._call_back(epoch)
         if epoch_ends or self.stop.requested or time.monotonic() - self.last_save >= self.interval:
-            self._save(trainer, step)
+            self._save(trainer, step, pl_module.titles)
         if self.stop.requested:
             raise TrainingInterrupted(
                 f"Stopped at step {step} of {self.plan.steps} (epoch {epoch} of {self.plan.epochs}); the checkpoint is "
@@ -194,7 +213,7 @@ class _Keeper(Callback):
         for module, training in modes:
             module.training = training
 
-    def _save(self, trainer: Trainer, step: int) -> None:
+    def _save(self, trainer: Trainer, step: int, titles: dict[str, str]) -> None:
         self.metrics.sync()  # first, so that the rows up to a checkpoint are always there
         save_checkpoint(
             self.path,
@@ -206,24 +225,42 @@ class _Keeper(Callback):
                 "model": dict(self.task.model.state_dict()),
                 "optimiser": trainer.optimizers[0].state_dict(),
                 "scaler": trainer.precision_plugin.state_dict(),
+                "titles": titles,
+                "arithmetic": self.arithmetic,
             },
         )
         self.last_save = time.monotonic()
 
 
-def _stamp(clouds: CloudSet, settings: FitSettings) -> dict[str, Any]:
+def _stamp(clouds: CloudSet, settings: TrainingConfig) -> dict[str, Any]:
     """What decides a run: where it differs, a checkpoint is of another run."""
-    ids = hashlib.blake2b("\n".join(clouds.ids).encode(), digest_size=8).hexdigest()
+    optimiser = settings.optimiser.model_dump(mode="json")
     return {
-        "clouds": f"{len(clouds)} of {clouds.points.shape[1]} points, {ids}",
-        **settings.model_dump(mode="json", include={"epochs", "batch_size", "seed", "optimiser"}),
-        **({} if settings.layer_decay is None else {"layer_decay": settings.layer_decay}),
+        "clouds": f"{len(clouds)} of {clouds.points.shape[1]} points",
+        "content": clouds.digest(),
+        **settings.model_dump(mode="json", include={"epochs", "batch_size", "seed"}),
+        "optimiser": {name: value for name, value in optimiser.items() if name != "layer_decay" or value is not None},
     }
 
 
-def _announce(display: ProgressDisplay, plan: BatchPlan, start: int, settings: FitSettings) -> None:
-    if start:
-        display.say(f"Going on after step {start} of {plan.steps}.")
+def _arithmetic(device: torch.device, precision: Precision) -> str:
+    """What the last bits of a result depend on, beside the versions of software and the model of processor."""
+    threads = torch.get_num_threads()
+    where = f"a CPU with {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else device.type
+    return f"{precision} on {where}"
+
+
+def _announce(
+    display: ProgressDisplay, plan: BatchPlan, settings: TrainingConfig, saved: Checkpoint | None, arithmetic: str
+) -> None:
+    if saved is not None:
+        display.say(f"Going on after step {saved['step']} of {plan.steps}.")
+        before = saved.get("arithmetic", arithmetic)
+        if before != arithmetic:
+            display.say(
+                f"It was computed in {before} so far, and goes on in {arithmetic}: the weights that it ends in are no "
+                "longer the same to the last bit."
+            )
     elif settings.optimiser.warmup_epochs >= plan.epochs:
         display.say(
             f"The learning rate warms up for {settings.optimiser.warmup_epochs:g} epochs, but the run has only "
@@ -236,7 +273,7 @@ def _run(
 ) -> None:
     with _without_lightning_noise():
         trainer = Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
+            accelerator={"cuda": "gpu"}.get(device.type, device.type),
             devices=[device.index] if device.type == "cuda" else 1,
             precision=LIGHTNING_PRECISION[precision],  # type: ignore[arg-type]
             max_epochs=1,  # of Lightning: the stream of all steps

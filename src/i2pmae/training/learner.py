@@ -11,9 +11,9 @@ from i2pmae.common.errors import TrainingError, UsageError
 from i2pmae.common.seeds import derive, torch_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.training.batches import BatchPlan
+from i2pmae.training.config import TrainingConfig
 from i2pmae.training.optimiser import build_optimiser, learning_rate
-from i2pmae.training.settings import FitSettings
-from i2pmae.training.task import METRIC_PREFIX, Batch, Stepwise, Task
+from i2pmae.training.task import METRIC_PREFIX, Batch, Losses, Stepwise, Task
 from i2pmae.typing import Tensor
 
 __all__ = ["Learner", "StepRecord"]
@@ -46,7 +46,7 @@ class Learner(LightningModule):
 
     record: StepRecord
 
-    def __init__(self, task: Task, clouds: CloudSet, plan: BatchPlan, settings: FitSettings, step: int) -> None:
+    def __init__(self, task: Task, clouds: CloudSet, plan: BatchPlan, settings: TrainingConfig, step: int) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model = task.model
@@ -56,6 +56,8 @@ class Learner(LightningModule):
         self.clouds, self.plan, self.settings = clouds, plan, settings
         self.step = step
         """Optimiser steps done."""
+        self.titles: dict[str, str] = {}
+        """What to call each column of the metrics, as the task says."""
 
     @property
     def epoch(self) -> int:
@@ -64,7 +66,7 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; the rate is set at every step."""
-        return build_optimiser(self.model, self.settings.optimiser, self.settings.layer_decay)
+        return build_optimiser(self.model, self.settings.optimiser)
 
     def training_step(self, batches: list[Batch], _index: int) -> None:
         """Average the gradients of ``batches`` and step; before that, :class:`TrainingError` if one is not finite."""
@@ -73,7 +75,7 @@ class Learner(LightningModule):
         self.step += 1
         self._batches = batches
         optimiser: Any = self.optimizers()
-        rate = learning_rate(self.step - 1, self.plan.steps_per_epoch, self.settings.epochs, self.settings.optimiser)
+        rate = learning_rate(self.step - 1, self.plan.steps_per_epoch, self.plan.epochs, self.settings.optimiser)
         for group in optimiser.param_groups:
             group["lr"] = rate * group.get("rate_scale", 1.0)
         optimiser.zero_grad(set_to_none=True)
@@ -93,12 +95,19 @@ class Learner(LightningModule):
         """Add a batch's share to the gradient; its losses as numbers."""
         names = ("step", self.step - 1, self.global_rank, part)
         torch.manual_seed(derive(self.settings.seed, *names))
-        losses = self.losses(batch, torch_generator(self.settings.seed, *names, "rng", device=self.device))
+        found = self.losses(batch, torch_generator(self.settings.seed, *names, "rng", device=self.device))
+        losses = self._columns(found)
         values = self._numbers(losses)
         total = torch.stack([loss for name, loss in losses.items() if not name.startswith(METRIC_PREFIX)]).sum()
         with torch.autocast(self.device.type, enabled=False):  # backward runs in the types that forward chose
             self.manual_backward(total / parts)
         return values
+
+    def _columns(self, losses: Losses) -> dict[str, Tensor]:
+        """The weighted losses and the watched figures by their column, whose titles are kept."""
+        columns = {loss.column(name): loss for name, loss in losses.items()}
+        self.titles |= {column: loss.title for column, loss in columns.items()}
+        return {column: loss.weighted for column, loss in columns.items()}
 
     def _numbers(self, losses: dict[str, Tensor]) -> dict[str, float]:
         """The losses as numbers, fetched in one transfer; :class:`TrainingError` names those that are not finite."""
@@ -106,9 +115,9 @@ class Learner(LightningModule):
         wrong = [f"{name} {tuple(value.shape)}" for name, value in losses.items() if value.ndim]
         if wrong or not minimised:
             raise UsageError(f"A task must return at least one loss, all scalars; got {', '.join(wrong or losses)}.")
-        values = dict(
-            zip(losses, torch.stack([value.detach().double() for value in losses.values()]).tolist(), strict=True)
-        )
+        kind = torch.float32 if self.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        numbers = torch.stack([value.detach().to(kind) for value in losses.values()]).tolist()
+        values = dict(zip(losses, numbers, strict=True))
         bad = [name for name in minimised if not torch.tensor(values[name]).isfinite()]
         if bad:
             raise self._not_finite("; ".join(f"the loss {name!r} is {values[name]}" for name in bad))

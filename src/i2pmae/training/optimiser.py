@@ -28,12 +28,13 @@ def decays(name: str, parameter: torch.Tensor) -> bool:
     return parameter.ndim > 1 and leaf != "bias" and leaf not in TOKEN_PARAMETERS
 
 
-def build_optimiser(model: nn.Module, config: OptimiserConfig, layer_decay: float | None = None) -> torch.optim.AdamW:
+def build_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
     """AdamW over the model's trainable parameters in two groups: with and without weight decay, in that order.
 
-    With ``layer_decay`` there are two groups for each value of a parameter's :func:`distance_to_head`, nearest first;
+    With a ``layer_decay`` there are two groups for each value of a parameter's :func:`distance_to_head`, nearest first;
     their ``rate_scale`` is ``layer_decay`` to the power of the distance.
     """
+    layer_decay = config.layer_decay
     trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     away = distance_to_head([name for name, _ in model.named_parameters()]) if layer_decay is not None else {}
     groups = []

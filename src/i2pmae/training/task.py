@@ -1,20 +1,46 @@
 """What the engine trains: a model, and the named losses of a batch."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
-from i2pmae.typing import Tensor
+from i2pmae.typing import Float, Tensor
 
-__all__ = ["METRIC_PREFIX", "Batch", "Stepwise", "Task"]
+__all__ = ["METRIC_PREFIX", "Batch", "Loss", "Losses", "Stepwise", "Task"]
 
 Batch = dict[str, Tensor]
 """``points`` (b, n, 3) float32, ``index`` (b,) int64 rows of the set, and, where known, ``label`` (b,) and
 ``part_label`` (b, n) int64."""
 
 METRIC_PREFIX = "metric/"
-"""Names that start with this are logged and not minimised."""
+"""Columns of the metrics that start with this are watched and not minimised."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A figure of a batch."""
+
+    value: Float[Tensor, ""]
+    """The figure itself, before its weight."""
+    title: str
+    """What to call it where people read it."""
+    weight: float | None = 1.0
+    """Its factor in what is minimised; ``None`` for a figure that is only watched."""
+
+    def column(self, name: str) -> str:
+        """Where it stands in the metrics of the run, if it is called ``name``."""
+        return name if self.weight is not None else METRIC_PREFIX + name
+
+    @property
+    def weighted(self) -> Float[Tensor, ""]:
+        """What the metrics record: the value times its weight, or the value of a figure that is only watched."""
+        return self.value if self.weight is None else self.weight * self.value
+
+
+Losses = dict[str, Loss]
+"""Figures of a batch by name."""
 
 
 class Task(Protocol):
@@ -28,11 +54,11 @@ class Task(Protocol):
         """
         ...
 
-    def losses(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-        """Named scalar losses of a batch, already weighted: their sum is minimised.
+    def losses(self, batch: Batch, rng: torch.Generator) -> Losses:
+        """Named scalar losses of a batch, whose weighted sum is minimised, and figures to watch.
 
-        Entries named ``metric/...`` are scalars that are only logged. ``rng`` is on the device of the batch and follows
-        from seed and step alone; torch's global generator is seeded likewise, for dropout.
+        ``rng`` is on the device of the batch and follows from seed and step alone; torch's global generator is seeded
+        likewise, for dropout.
         """
         ...
 

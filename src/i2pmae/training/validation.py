@@ -11,7 +11,7 @@ from torch import nn
 
 from i2pmae.common.errors import CheckpointError
 from i2pmae.common.files import write_bytes, write_text
-from i2pmae.common.progress import console
+from i2pmae.common.progress import say
 from i2pmae.training.checkpoint import load_model
 from i2pmae.training.history import History
 from i2pmae.training.task import Task
@@ -73,7 +73,7 @@ class BestEpoch:
                 write_bytes(self._weights(epoch), save(state))
             if self.shown:
                 name = self.name.replace("_", " ")
-                console().print(f"Epoch {epoch}: {name} {row.score:.1%} on validation clouds")
+                say(f"Epoch {epoch}: {name} {row.score:.1%} on validation clouds")
         lines = [f"epoch,{self.name},loss", *(f"{row.epoch},{row.score!r},{row.loss!r}" for row in rows)]
         write_text(self.folder / VALIDATION_FILE, "\n".join(lines) + "\n")
 

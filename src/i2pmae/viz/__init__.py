@@ -2,7 +2,7 @@
 
 from i2pmae.viz.comparison import ComparisonPoint, comparison_figure, write_comparison
 from i2pmae.viz.confusion import confusion_figure, write_confusion
-from i2pmae.viz.content import CloudPictures, EmbeddingScatter, ProbePair, ReportContent
+from i2pmae.viz.content import CloudPictures, EmbeddingScatter, NextStep, ProbePair, ReportContent, RunContext
 from i2pmae.viz.parts import PartPicture, parts_figure, write_parts
 from i2pmae.viz.report import write_report
 from i2pmae.viz.task_report import ScoreRow, TaskContent, write_task_report
@@ -12,9 +12,11 @@ __all__ = [
     "CloudPictures",
     "ComparisonPoint",
     "EmbeddingScatter",
+    "NextStep",
     "PartPicture",
     "ProbePair",
     "ReportContent",
+    "RunContext",
     "ScoreRow",
     "TaskContent",
     "comparison_figure",

@@ -3,20 +3,20 @@
 import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from i2pmae.viz.arrays import checked
-from i2pmae.viz.colours import distinct
+from i2pmae.viz.text import escape
 
 if TYPE_CHECKING:  # matplotlib is slow to import; only those who draw a chart wait for it
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curve_chart", "neighbour_agreement", "plane", "scatter_chart", "token_chart"]
+__all__ = ["MOST_POINTS", "curve_chart", "neighbour_agreement", "plane", "token_chart"]
 
 INK, MUTED, LINE, ACCENT, SOFT, BAR = "#010203", "#020304", "#030405", "#040506", "#050607", "#060708"
 """Stand-ins for the page's colours: matplotlib wants fixed ones, the page has one set per theme."""
@@ -72,8 +72,7 @@ def _svg(figure: "Figure", description: str) -> str:
     for stand_in, name in THEME.items():
         svg = svg.replace(stand_in, f"var({name})")
     head = re.sub(r' (?:width|height|version)="[^"]*"', "", svg[: svg.index(">")])
-    label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return f'{head} role="img" aria-label="{label}"' + svg[svg.index(">") :]
+    return f'{head} role="img" aria-label="{escape(description)}"' + svg[svg.index(">") :]
 
 
 def curve_chart(name: str, steps: Sequence[float], values: Sequence[float], noisy: bool = True) -> str:
@@ -155,19 +154,3 @@ def neighbour_agreement(embeddings: np.ndarray, labels: np.ndarray) -> float:
     likeness = unit @ unit.T
     np.fill_diagonal(likeness, -np.inf)
     return float((labels[likeness.argmax(1)] == labels).mean())
-
-
-def scatter_chart(places: np.ndarray, labels: np.ndarray, classes: Iterable[str], description: str) -> str:
-    """Places ``(t, 2)`` as dots in SVG, coloured by class as in :func:`distinct`; up to 12 classes are also named."""
-    names = list(classes)
-    palette = distinct(len(names))
-    with _chart(5.2, 4.6, **{"axes.grid": False}) as (figure, axes):
-        for index in np.unique(labels):
-            mine = places[labels == index]
-            axes.plot(*mine.T, "o", color=palette[index], markersize=5, markeredgewidth=0, alpha=0.85)
-        for index in np.unique(labels) if len(names) <= 12 else ():
-            x, y = np.median(places[labels == index], 0)
-            axes.text(x, y, names[index], ha="center", va="center", fontsize=9, fontweight="bold")
-        axes.set_axis_off()
-        axes.set_aspect("equal", "datalim")
-        return _svg(figure, description)

@@ -9,6 +9,7 @@ import numpy as np
 from i2pmae.common.errors import UsageError
 from i2pmae.viz.colours import distinct
 from i2pmae.viz.drawing import paper_figure, pixels, write_png
+from i2pmae.viz.text import line
 
 __all__ = ["ComparisonPoint", "comparison_figure", "write_comparison"]
 
@@ -67,7 +68,7 @@ def comparison_figure(points: Sequence[ComparisonPoint], score: str = "accuracy"
                 markersize=7,
                 capsize=4,
                 linewidth=1.4,
-                label=" ".join(name.split()),
+                label=line(name),
             )
         minutes = [point.minutes for point in points]
         if min(minutes) > 0 and max(minutes) > WIDE * min(minutes):
@@ -79,7 +80,7 @@ def comparison_figure(points: Sequence[ComparisonPoint], score: str = "accuracy"
         axes.margins(y=0.12)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("training time in minutes")
-        axes.set_ylabel(score)
+        axes.set_ylabel(line(score))
         # Named in the order of their scores, as they stand beside them.
         best = {name: max(point.mean for point in points if point.name == name) for name in names}
         handles, labels = axes.get_legend_handles_labels()

@@ -9,6 +9,7 @@ import numpy as np
 from i2pmae.common.errors import UsageError
 from i2pmae.viz.arrays import checked
 from i2pmae.viz.drawing import paper_figure, pixels, write_png
+from i2pmae.viz.text import line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,12 +52,12 @@ def confusion_figure(
         _draw(figure.add_subplot(), counts, shares, _names(classes), cell, size)
         right, total = int(np.trace(counts)), int(counts.sum())
         told = f"{right} of {total} right ({right / total:.1%})" if total else "no clouds"
-        figure.suptitle(f"{title}: {told}" if title else told, fontsize=11, fontweight="bold")
+        figure.suptitle(f"{line(title)}: {told}" if title else told, fontsize=11, fontweight="bold")
         return pixels(figure)
 
 
 def _names(classes: Sequence[str]) -> list[str]:
-    shown = [" ".join(str(name).split()) for name in classes]
+    shown = [line(name) for name in classes]
     return [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in shown]
 
 

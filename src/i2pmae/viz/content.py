@@ -8,7 +8,7 @@ import numpy as np
 from i2pmae.common.errors import UsageError
 from i2pmae.viz.arrays import checked
 
-__all__ = ["CloudPictures", "EmbeddingScatter", "ProbePair", "ReportContent"]
+__all__ = ["CloudPictures", "EmbeddingScatter", "NextStep", "ProbePair", "ReportContent", "RunContext"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class CloudPictures:
     """Class name."""
     views: np.ndarray | None = None
     """``(v, h, w)`` in [0, 1]: the images that the 2D teacher is given."""
+    view_axes: np.ndarray | None = None
+    """``(v, 3, 3)``: image row, image column and depth of each view as directions of the cloud."""
     saliency_maps: np.ndarray | None = None
     """``(v, gh, gw)``: the teacher's saliency on its own grid."""
     point_saliency: np.ndarray | None = None
@@ -56,6 +58,7 @@ class CloudPictures:
         shapes: dict[str, tuple[int | None, ...]] = {
             "points": (None, 3),
             "views": (None, None, None),
+            "view_axes": (v, 3, 3),
             "saliency_maps": (v, None, None),
             "point_saliency": (n,),
             "token_centres": (None, 3),
@@ -111,6 +114,10 @@ class EmbeddingScatter:
     """Class names in the order of the indices."""
     untrained: np.ndarray | None = None
     """``(t, c')``."""
+    ids: Sequence[str] | None = None
+    """Names of the clouds."""
+    points: Sequence[np.ndarray] | np.ndarray | None = None
+    """The ``t`` clouds, ``(n, 3)`` each, y up: those that are pictured are read, the others may stay on disk."""
 
     def __post_init__(self) -> None:
         """Check that the arrays fit together."""
@@ -118,6 +125,10 @@ class EmbeddingScatter:
         count = len(self.trained)
         if self.untrained is not None:
             object.__setattr__(self, "untrained", checked("embeddings: untrained", self.untrained, (count, None)))
+        for name in ("ids", "points"):
+            values = getattr(self, name)
+            if values is not None and len(values) != count:
+                raise UsageError(f"Embeddings: expected {name} of {count} clouds, got {len(values)}.")
         labels = checked("embeddings: labels", self.labels, (count,)).astype(np.int64)
         object.__setattr__(self, "labels", labels)
         if count and not 0 <= labels.min() <= labels.max() < len(self.classes):
@@ -125,6 +136,36 @@ class EmbeddingScatter:
                 f"Embeddings: labels must be indices of the {len(self.classes)} class names, "
                 f"but run from {labels.min()} to {labels.max()}."
             )
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a pre-training run was, for the sentences that open its report and the commands that close it."""
+
+    folder: str
+    """The run folder, as commands are to name it."""
+    data: str = ""
+    """The data, as commands are to name it; a placeholder stands for it where it is empty."""
+    options: Sequence[str] = ()
+    """Options that reading the data takes, such as ``--up z``, one word each."""
+    labelled: bool = True
+    """Whether the data has labels."""
+    method: str = ""
+    """How the encoder was trained, by name."""
+    trained_on: str = ""
+    """How many clouds of what it was trained on."""
+    teacher: str = ""
+    """The 2D model that taught it; empty where none did."""
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A command that goes on from here."""
+
+    words: Sequence[str]
+    """Its words, unquoted."""
+    purpose: str
+    """What it does, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -145,3 +186,5 @@ class ReportContent:
     """Held-out clouds to scatter by class."""
     config_yaml: str | None = None
     """The full configuration."""
+    run: RunContext | None = None
+    """What the run was; where absent, the commands name the folder that the report is written to."""

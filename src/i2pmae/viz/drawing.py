@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from i2pmae.common.errors import UsageError
 from i2pmae.common.files import replacing
+from i2pmae.viz.text import line
 
 if TYPE_CHECKING:  # matplotlib is slow to import; only those who draw a chart wait for it
     from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ def font(size: int) -> Font:
 
 def fitted(draw: ImageDraw.ImageDraw, text: str, face: Font, width: int) -> str:
     """``text`` on one line, its beginning cut off where it is wider than ``width`` pixels."""
-    text = " ".join(text.split())
+    text = line(text)
     if draw.textlength(text, face) <= width:
         return text
     while text and draw.textlength("…" + text, face) > width:

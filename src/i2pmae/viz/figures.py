@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-from i2pmae.viz.arrays import checked, stretch
+from i2pmae.viz.arrays import stretch
 from i2pmae.viz.colours import (
     MASKED,
     PREDICTED,
@@ -18,9 +17,17 @@ from i2pmae.viz.colours import (
     saliency_colours,
 )
 from i2pmae.viz.content import CloudPictures
+from i2pmae.viz.maps import depth_image, empty_outliers, saliency_image, saliency_scale, with_margin
 from i2pmae.viz.render import Camera, render_points
 
-__all__ = ["Panel", "PanelGroup", "Scene", "depth_image", "input_panel", "panel_groups", "saliency_image", "scenes"]
+__all__ = [
+    "Panel",
+    "PanelGroup",
+    "Scene",
+    "input_panel",
+    "panel_groups",
+    "scenes",
+]
 
 
 @dataclass(frozen=True)
@@ -56,26 +63,8 @@ class PanelGroup:
     caption: str
     panels: tuple[Panel, ...]
     scale: tuple[float, float] | None = None
-
-
-def depth_image(view: np.ndarray) -> np.ndarray:
-    """A depth map ``(h, w)`` in [0, 1] as a grey image ``(h, w, 3)`` uint8, without any stretching."""
-    view = checked("depth map", view, (None, None))
-    return np.repeat(np.rint(np.clip(view, 0, 1) * 255).astype(np.uint8)[..., None], 3, -1)
-
-
-def saliency_image(view: np.ndarray, saliency: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Saliency ``(gh, gw)``, enlarged bilinearly, over its depth map ``(h, w)``: ``(h, w, 3)`` uint8.
-
-    ``low`` and ``high`` are the saliencies at the two ends of the colours.
-    """
-    grey = depth_image(view).astype(np.float32)
-    grid = Image.fromarray(checked("saliency map", saliency, (None, None)))
-    large = np.asarray(grid.resize(grey.shape[1::-1], Image.Resampling.BILINEAR))
-    colours = 255 * saliency_colours(stretch(large, low=low, high=high))
-    # The object shows through as light and shade, so that the hues stay those of the colour bar.
-    relief = grey - np.median(grey)
-    return np.rint(np.clip(0.82 * colours + 0.18 * grey + 0.22 * relief, 0, 255)).astype(np.uint8)
+    columns: int | None = None
+    """Pictures in a line, where some belong above others."""
 
 
 def scenes(clouds: Sequence[CloudPictures]) -> list[dict[str, Scene]]:
@@ -162,7 +151,7 @@ def panel_groups(cloud: CloudPictures, found: dict[str, Scene], size: int = 360)
             "Points of like colour have like features: their three main directions (PCA over all clouds shown, each "
             "cloud's mean taken out) as red, green and blue. Parts should stand out once the encoder is trained."
         )
-        groups.append(PanelGroup("features", "Features as colours", caption, tuple(panels)))
+        groups.append(PanelGroup("features", "Features as colours", caption, tuple(panels), columns=3))
     return groups
 
 
@@ -170,34 +159,89 @@ def _view_groups(cloud: CloudPictures, found: dict[str, Scene], camera: Camera, 
     groups = []
     views, maps = cloud.views, cloud.saliency_maps
     if views is not None:
-        panels: tuple[Panel, ...] = (
-            input_panel(cloud, found, size),
-            *(Panel(f"View {i + 1}", f"Depth map {i + 1} of the cloud.", depth_image(v)) for i, v in enumerate(views)),
-        )
-        caption = (
-            "The cloud and its depth maps, turned as the 2D teacher is given them: the even grey is background, "
-            "brighter and darker pixels are the object on either side of its middle."
-        )
-        groups.append(PanelGroup("views", "Views", caption, panels))
-    panels, scale = (), None
+        groups.append(_depth_group(cloud, views, found, size))
+    panels: tuple[Panel, ...] = ()
+    scale, caption = None, "Where the 2D teacher looks, from dark violet (little) to yellow (much)"
     if views is not None and maps is not None and maps.size:
-        scale = float(np.percentile(maps, 1)), float(np.percentile(maps, 97))
+        scale = saliency_scale(views, maps)
+        dark = np.rint(255 * saliency_colours(np.zeros(1))[0])
         panels = tuple(
             Panel(
-                f"Saliency, view {i + 1}", f"Saliency over depth map {i + 1}.", saliency_image(view, saliency, *scale)
+                f"Saliency, view {i + 1}",
+                f"Saliency over depth map {i + 1}.",
+                with_margin(saliency_image(view, saliency, *scale), dark),
             )
             for i, (view, saliency) in enumerate(zip(views, maps, strict=True))
         )
+        caption += "; the colours span what the object itself has, empty background is pale"
+        caption += _outlier_note(views, maps, scale[1])
+    else:
+        caption += "."
     if "saliency" in found:
         alt = "Saliency on the points, from dark violet (low) to yellow (high)."
         panels = (*panels, Panel("Saliency on points", alt, _draw(found["saliency"], camera, size)))
+        caption += " On the points: the views' maps read at each point and averaged, stretched to the full colours."
     if panels:
-        caption = (
-            "Where the 2D teacher looks, from dark violet (little) to yellow (much); on the points: the views' maps "
-            "read at each point and averaged, stretched to the full range of colours."
-        )
-        groups.append(PanelGroup("saliency", "Saliency", caption, panels, scale))
+        groups.append(PanelGroup("saliency", "Saliency: what the 2D model attends to", caption, panels, scale))
     return groups
+
+
+def _depth_group(cloud: CloudPictures, views: np.ndarray, found: dict[str, Scene], size: int) -> PanelGroup:
+    """The depth maps; above those that lie on their side, what is seen from there, upright."""
+    depth = tuple(
+        Panel(
+            f"View {i + 1}",
+            f"Depth map {i + 1} of the cloud.",
+            with_margin(depth_image(view), np.full(3, np.bincount(depth_image(view)[..., 0].ravel()).argmax())),
+        )
+        for i, view in enumerate(views)
+    )
+    caption = (
+        "The depth maps that the 2D teacher is given: the even grey is background, brighter and darker pixels are the "
+        "object on either side of its middle. The thin line is the edge of the map: the object is scaled to reach it, "
+        "nothing is cut off."
+    )
+    above: tuple[Panel, ...] = (input_panel(cloud, found, size),)
+    columns = None
+    if cloud.view_axes is not None and not _upright(cloud.view_axes):
+        caption += (
+            " They lie on their side on purpose: the published method takes the cloud's axes for rows and columns "
+            "in turn, and 2D features are only comparable with it that way. Above each: the cloud from the same "
+            "direction, upright."
+        )
+        columns = len(views) if len(views) <= 4 else None
+        above = tuple(
+            Panel(f"Upright, view {i + 1}", f"The cloud from the direction of view {i + 1}, upright.", image)
+            for i, image in enumerate(_from_views(found["shape"], cloud.view_axes, size))
+        )
+    return PanelGroup("views", "Views: what the 2D model is shown", caption, (*above, *depth), columns=columns)
+
+
+def _upright(axes: np.ndarray) -> bool:
+    """Whether in all views ``(v, 3, 3)`` image rows run down the cloud, as far as it can be seen from there."""
+    down, towards = -axes[:, 0, 1], np.abs(axes[:, 2, 1])
+    return bool((down > 0.99 * np.sqrt(np.clip(1 - towards**2, 0, 1)))[towards < 0.99].all() and (towards < 0.99).any())
+
+
+def _from_views(scene: Scene, axes: np.ndarray, size: int) -> list[np.ndarray]:
+    """The scene from the direction of each view ``(v, 3, 3)``, upright."""
+    images = []
+    for x, y, z in axes[:, 2] / np.maximum(np.linalg.norm(axes[:, 2], axis=1, keepdims=True), 1e-12):
+        azimuth, elevation = np.degrees(np.arctan2(x, z)), np.degrees(np.arcsin(np.clip(y, -1, 1)))
+        images.append(_draw(scene, Camera.fitting(scene.points, float(azimuth), float(elevation)), 2 * size // 3))
+    return images
+
+
+def _outlier_note(views: np.ndarray, maps: np.ndarray, high: float) -> str:
+    """The end of a sentence, and where empty cells stand out another that says why."""
+    count = sum(int(empty_outliers(view, saliency, high).sum()) for view, saliency in zip(views, maps, strict=True))
+    if not count:
+        return "."
+    return (
+        f". {count} framed {'cell stands' if count == 1 else 'cells stand'} out although nothing is there: vision "
+        "transformers put global information into empty patches, mostly corners (Darcet et al. 2024), and attention "
+        "gathers on them. No point lies there, so next to nothing of it reaches the points or the mask."
+    )
 
 
 def _masking_groups(cloud: CloudPictures, found: dict[str, Scene], camera: Camera, size: int) -> list[PanelGroup]:

@@ -1,19 +1,15 @@
 """The frame of an HTML page: one file, no network, light and dark."""
 
 import base64
-import html
 import io
 from importlib import resources
 
 import numpy as np
 from PIL import Image
 
+from i2pmae.viz.text import escape
+
 __all__ = ["escape", "page", "picture"]
-
-
-def escape(text: object) -> str:
-    """``text`` as it may stand in an element or in a quoted attribute."""
-    return html.escape(str(text), quote=True)
 
 
 def picture(image: np.ndarray, alt: str) -> str:
@@ -26,10 +22,10 @@ def picture(image: np.ndarray, alt: str) -> str:
 
 
 def page(title: str, body: str) -> str:
-    """A complete page with the styles and the script inside; its policy forbids the browser to load anything."""
+    """A complete page with the styles and the scripts inside; its policy forbids the browser to load anything."""
     assets = resources.files("i2pmae.viz") / "assets"
     style = (assets / "page.css").read_text(encoding="utf-8")
-    script = (assets / "viewer.js").read_text(encoding="utf-8")
+    script = "\n".join((assets / name).read_text(encoding="utf-8") for name in ("viewer.js", "scatter.js"))
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -18,6 +18,8 @@ LIGHT = np.array([-0.42, 0.66, 0.62], np.float32) / np.float32(np.linalg.norm([-
 """Direction to the light in camera axes (right, up, towards the viewer)."""
 DISTANCE = 5.0
 """Distance of the eye from the middle, in half extents: a mild perspective."""
+MARGIN = 1.12
+"""Half of a picture's width over the farthest point's distance from its middle."""
 STAMPS = 2_000_000
 """Pixels of balls that are painted at a time, which bounds the memory."""
 
@@ -46,8 +48,9 @@ class Camera:
         flat[:, 1] = low[1]
         seen = np.concatenate([points, flat]) @ middle.axes().T
         centre = (seen.min(0) + seen.max(0)) / 2
-        reach = np.abs(seen[:, :2] - centre[:2]).max() + 0.3 * np.ptp(seen[:, 2]) / DISTANCE
-        extent = float(reach) * 1.1 or 1.0
+        # A point stays inside where MARGIN · |place| · DISTANCE ≤ DISTANCE · extent - nearness, as projected below.
+        seen = seen - centre
+        extent = float((MARGIN * np.abs(seen[:, :2]).max(1) + seen[:, 2] / DISTANCE).max()) or 1.0
         return cls(tuple((centre @ middle.axes()).tolist()), extent, azimuth, elevation, float(low[1]))
 
     def axes(self) -> np.ndarray:

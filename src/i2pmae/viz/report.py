@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from i2pmae.common.files import write_text
-from i2pmae.viz.charts import curve_chart, neighbour_agreement, plane, scatter_chart
-from i2pmae.viz.colours import distinct
-from i2pmae.viz.content import EmbeddingScatter, ProbePair, ReportContent
+from i2pmae.viz.charts import curve_chart
+from i2pmae.viz.content import ProbePair, ReportContent, RunContext
+from i2pmae.viz.neighbours import neighbour_section
 from i2pmae.viz.page import escape, page
+from i2pmae.viz.scatter import scatter_section
+from i2pmae.viz.story import after_pretraining, next_section, opening
 from i2pmae.viz.strips import cloud_sections
 
 __all__ = ["configuration", "curves", "facts", "legend", "write_report"]
@@ -28,15 +30,18 @@ def write_report(path: Path, content: ReportContent) -> None:
 
     Raises :class:`I2PError` where the file cannot be written.
     """
+    path = Path(path)
+    found = content.embeddings
     parts = [
-        f'<header class="top"><h1>{escape(content.title)}</h1></header>',
+        f'<header class="top"><h1>{escape(content.title)}</h1>{opening(content)}</header>',
         _overview(content),
-        curves(content.history),
-        "" if content.embeddings is None else _embeddings(content.embeddings),
+        "" if found is None else scatter_section(found) + neighbour_section(found),
         _clouds(content),
+        curves(content.history),
+        next_section(after_pretraining(content.run or RunContext(str(path.parent)))),
         "" if content.config_yaml is None else configuration(content.config_yaml),
     ]
-    write_text(Path(path), page(content.title, "\n".join(part for part in parts if part)))
+    write_text(path, page(content.title, "\n".join(part for part in parts if part)))
 
 
 def _overview(content: ReportContent) -> str:
@@ -87,30 +92,6 @@ def curves(history: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> st
 <p class="caption">Faint: every recorded value; bold: their running mean.</p></section>"""
 
 
-def _embeddings(scatter: EmbeddingScatter) -> str:
-    figures = []
-    for title, values in (("Untrained", scatter.untrained), ("Trained", scatter.trained)):
-        if values is None or not len(values):
-            continue
-        places, method = plane(values)
-        description = f"Embeddings of the {title.lower()} encoder in the plane ({method}), coloured by class"
-        chart = scatter_chart(places, scatter.labels, scatter.classes, description)
-        share = neighbour_agreement(values, scatter.labels)
-        text = f"{title} ({method}): {share:.0%} of the clouds have their nearest neighbour in their own class."
-        figures.append(f'<figure><div class="chart scatter">{chart}</div><figcaption>{text}</figcaption></figure>')
-    if not figures:
-        return ""
-    return f"""<section class="card"><h2>Embeddings</h2><div class="scatters">{"".join(figures)}</div>
-{_legend(scatter)}
-<p class="caption">Each dot is a held-out cloud, its colour its class. The encoder never saw a label: the tighter and
-the further apart the classes, the more of what tells them apart it found by itself.</p></section>"""
-
-
-def _legend(scatter: EmbeddingScatter) -> str:
-    colours = distinct(len(scatter.classes))
-    return legend({scatter.classes[index]: colours[index] for index in np.unique(scatter.labels).tolist()})
-
-
 def legend(colours: Mapping[str, np.ndarray]) -> str:
     """Names with their colours ``(3,)`` in [0, 1], as a list."""
     items = []
@@ -123,7 +104,8 @@ def legend(colours: Mapping[str, np.ndarray]) -> str:
 def _clouds(content: ReportContent) -> str:
     if not content.clouds:
         return ""
-    return f'<h2 class="divider">Clouds</h2>\n{cloud_sections(content.clouds)}'
+    note = "A few clouds one by one: what the encoder is given, what it makes of it. Drag the large picture to turn it."
+    return f'<h2 class="divider">Clouds</h2><p class="lead muted">{note}</p>\n{cloud_sections(content.clouds)}'
 
 
 def configuration(text: str) -> str:

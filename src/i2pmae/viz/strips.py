@@ -1,7 +1,6 @@
 """A cloud as a section of a page: the viewer that can be turned, and the groups of pictures."""
 
 import base64
-import json
 import math
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from i2pmae.viz.colours import saliency_colours
 from i2pmae.viz.content import CloudPictures
 from i2pmae.viz.figures import PanelGroup, Scene, input_panel, panel_groups, scenes
 from i2pmae.viz.page import escape, picture
+from i2pmae.viz.text import embedded
 
 __all__ = ["cloud_sections"]
 
@@ -29,8 +29,8 @@ def cloud_sections(clouds: Sequence[CloudPictures]) -> str:
 
 def _section(cloud: CloudPictures, found: dict[str, Scene]) -> str:
     groups = panel_groups(cloud, found)
-    beside = [_group(cloud, group) for group in groups if group.key != "features"]
-    below = [_group(cloud, group) for group in groups if group.key == "features"]
+    beside = [_group(cloud, group) for group in groups if group.key != "masking"]
+    below = [_group(cloud, group) for group in groups if group.key == "masking"]
     label = "" if cloud.label is None else f'<span class="chip">{escape(cloud.label)}</span>'
     alone = "" if beside else " alone"
     return f"""<section class="card cloud{alone}">
@@ -47,15 +47,16 @@ def _group(cloud: CloudPictures, group: PanelGroup) -> str:
         f"<figure>{picture(panel.image, panel.alt)}<figcaption>{escape(panel.title)}</figcaption></figure>"
         for panel in group.panels
     ]
-    columns = math.ceil(len(figures) / math.ceil(len(figures) / 4))
+    columns = group.columns or math.ceil(len(figures) / math.ceil(len(figures) / 4))
+    kept = " kept" if group.columns else ""
     tokens = ""
     if group.key == "masking" and cloud.token_saliency is not None and cloud.token_visible is not None:
         tokens = f"""<div class="chart tokens">{token_chart(cloud.token_saliency, cloud.token_visible)}</div>
 <p class="caption">Tokens from the most to the least salient: blue ones were shown, grey ones masked.
 {_preference(cloud.token_saliency, cloud.token_visible)}</p>"""
     bar = "" if group.scale is None else _colour_bar(*group.scale)
-    return f"""<div class="group"><div class="heading"><h4>{escape(group.title)}</h4>{bar}</div>
-<div class="panels" style="--columns:{columns}">{"".join(figures)}</div>
+    return f"""<div class="group {group.key}"><div class="heading"><h4>{escape(group.title)}</h4>{bar}</div>
+<div class="panels{kept}" style="--columns:{columns}">{"".join(figures)}</div>
 <p class="caption">{escape(group.caption)}</p>{tokens}</div>"""
 
 
@@ -93,7 +94,7 @@ def _viewer(cloud: CloudPictures, found: dict[str, Scene]) -> str:
             if key != "shown"
         ],
     }
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    text = embedded(data)
     hint = "Drag to turn; click, then wheel or + and − to zoom; double-click to reset."
     if shown < len(cloud.points):
         hint += f" Drawn here: {shown} of {len(cloud.points)} points."

@@ -7,9 +7,11 @@ from pathlib import Path
 from i2pmae.common.errors import UsageError
 from i2pmae.common.files import write_text
 from i2pmae.viz.confusion import confusion_figure
+from i2pmae.viz.content import NextStep
 from i2pmae.viz.page import escape, page, picture
 from i2pmae.viz.parts import PartPicture, part_colours, part_panels
 from i2pmae.viz.report import configuration, curves, facts, legend
+from i2pmae.viz.story import next_section, percent
 
 __all__ = ["ScoreRow", "TaskContent", "write_task_report"]
 
@@ -64,6 +66,10 @@ class TaskContent:
     """The twin's."""
     config_yaml: str | None = None
     """The full configuration."""
+    opening: str = ""
+    """What was done with what, in a sentence or two."""
+    next_steps: Sequence[NextStep] = ()
+    """Commands to go on with."""
 
 
 def write_task_report(path: Path | str, content: TaskContent) -> None:
@@ -74,15 +80,33 @@ def write_task_report(path: Path | str, content: TaskContent) -> None:
     """
     overview = [_scores(content) if content.scores else "", facts(content.summary) if content.summary else ""]
     sections = [
-        f'<header class="top"><h1>{escape(content.title)}</h1></header>',
+        f'<header class="top"><h1>{escape(content.title)}</h1>{_opening(content)}</header>',
         f'<div class="overview">{"".join(overview)}</div>' if any(overview) else "",
-        curves(content.history),
         "" if content.confusion is None else _confusion(content),
         _per_class(content) if content.per_class else "",
         _parts(content.parts) if content.parts else "",
+        curves(content.history),
+        next_section(content.next_steps),
         "" if content.config_yaml is None else configuration(content.config_yaml),
     ]
     write_text(Path(path), page(content.title, "\n".join(section for section in sections if section)))
+
+
+def _opening(content: TaskContent) -> str:
+    """What the page is, and the main score beside that of the twin, as a paragraph."""
+    told = f"This page reports one task that an i2pmae encoder was trained or measured on. {content.opening}".strip()
+    headline = ""
+    if content.scores:
+        main = content.scores[0]
+        headline = f"<strong>On the test clouds: {escape(_words(main.name))} {percent(main.mean)}.</strong>"
+        if main.twin is not None:
+            headline += f" The same training from scratch, without pre-training: {percent(main.twin)}."
+    return f'<div class="opening"><p>{escape(told)}</p>{f"<p>{headline}</p>" if headline else ""}</div>'
+
+
+def _words(name: str) -> str:
+    """The name of a score as it is written in a sentence."""
+    return name.replace("_", " ")
 
 
 def _percent(mean: float | None, std: float | None = None) -> str:
@@ -97,7 +121,7 @@ def _scores(content: TaskContent) -> str:
     head = "".join(f"<th>{name}</th>" for name in heads)
     lines = []
     for index, row in enumerate(content.scores):
-        cells = [escape(row.name.replace("_", " ")), _percent(row.mean, row.std)]
+        cells = [escape(_words(row.name)), _percent(row.mean, row.std)]
         if twins:
             gain = "–" if row.twin is None else f"{100 * (row.mean - row.twin):+.1f}"
             cells += [_percent(row.twin, row.twin_std), gain]

@@ -30,12 +30,26 @@ def write_view(path: Path, clouds: Sequence[CloudPictures], title: str = "Point 
         raise UsageError("There are no clouds to show. Choose at least one.")
     match path.suffix.lower():
         case ".html":
-            header = f'<header class="top"><h1>{escape(title)}</h1></header>'
+            header = (
+                f'<header class="top"><h1>{escape(title)}</h1><div class="opening">{_opening(clouds)}</div></header>'
+            )
             write_text(path, page(title, f"{header}\n{cloud_sections(clouds)}"))
         case ".png":
             write_png(path, contact_sheet(clouds))
         case suffix:
             raise UsageError(f"Pictures are written as .html or .png, not {suffix!r}. Choose another name for {path}.")
+
+
+def _opening(clouds: Sequence[CloudPictures]) -> str:
+    """What the page is and what its pictures show, as a paragraph."""
+    shown = {
+        "as the depth maps that the 2D model is given": any(cloud.views is not None for cloud in clouds),
+        "with what it attends to": any(cloud.saliency_maps is not None for cloud in clouds),
+        "with what training would mask and the encoder reconstructs": any(c.reconstruction is not None for c in clouds),
+        "with the encoder's features as colours": any(cloud.point_features is not None for cloud in clouds),
+    }
+    told = ", ".join(text for text, there in shown.items() if there)
+    return f"<p>This page shows {len(clouds)} point clouds{f', {told}' if told else ''}. Each can be turned.</p>"
 
 
 def contact_sheet(clouds: Sequence[CloudPictures]) -> np.ndarray:
@@ -53,7 +67,7 @@ def contact_sheet(clouds: Sequence[CloudPictures]) -> np.ndarray:
 def _strip(cloud: CloudPictures, found: dict[str, Scene]) -> Image.Image:
     groups = panel_groups(cloud, found, TILE)
     panels = [panel for group in groups for panel in group.panels]
-    if cloud.views is None:
+    if all(panel.title != "Input" for panel in panels):
         panels.insert(0, input_panel(cloud, found, TILE))
     lines = [panels[start : start + COLUMNS] for start in range(0, len(panels), COLUMNS)]
     width = GAP + (TILE + GAP) * min(len(panels), COLUMNS)

@@ -12,6 +12,7 @@ from i2pmae.common.errors import DataError
 from i2pmae.data.arrays import ArraySet, describe_arrays
 from i2pmae.data.listing import check_there, source_file
 from i2pmae.data.parts import PartSource
+from i2pmae.data.paths import portable
 from i2pmae.data.plan import Entry, Plan
 
 __all__ = ["Benchmark", "Gathered", "Layout", "listed_arrays", "natural", "places", "read_list"]
@@ -81,10 +82,11 @@ class Gathered:
         name = self.name(path)
         try:
             self.entries.append(Entry(source_file(path, name, parts), label, split))
-        except OSError as error:
-            missing = Path(error.filename or path)
+        except (OSError, ValueError) as error:  # ValueError for what can be no name of a file
+            missing = Path(getattr(error, "filename", None) or path)
             where = f"listed in {listed}, but " if listed else ""
-            self.problems.append((name, f"{where}{self.name(missing)} cannot be read: {error.strerror or error}"))
+            reason = getattr(error, "strerror", None) or error
+            self.problems.append((name, portable(f"{where}{self.name(missing)} cannot be read: {reason}")))
 
     def add_arrays(
         self, path: Path, split: str, meaning: Sequence[str], kept: Sequence[str] | None = None, parts: bool = False
@@ -99,11 +101,11 @@ class Gathered:
             if parts and not described.part_arrays:
                 raise DataError("expected an array pid (clouds, points) with the part of each point")
             labels = _in_range(described, meaning)
-        except OSError as error:
-            self.faults.append(f"{name} cannot be read: {error.strerror or error}")
-            return
         except DataError as error:
             self.faults.append(f"{name}: {error}")
+            return
+        except (OSError, ValueError) as error:
+            self.faults.append(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}")
             return
         wanted = np.isin(labels, [meaning.index(label) for label in kept]) if kept else np.ones(len(labels), bool)
         self.points = described.shapes[0][1]
@@ -111,7 +113,7 @@ class Gathered:
 
     def name(self, path: Path) -> str:
         """The id of a file: its path below the root."""
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
+        return portable(path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name)
 
     def plan(
         self,
@@ -132,7 +134,7 @@ class Gathered:
         return Plan(
             title,
             self.entries,
-            f"{layout}, {self.root}",
+            f"{layout}, {portable(str(self.root))}",
             self.problems,
             self.faults,
             self.notes,
@@ -171,7 +173,7 @@ def read_list(path: Path) -> list[str] | None:
 def natural(paths: Iterable[Path]) -> list[Path]:
     """Paths sorted by name, numbers in them by value: 2 before 10."""
     return sorted(
-        paths, key=lambda path: [(int(t), "") if t.isdigit() else (-1, t) for t in re.split(r"(\d+)", path.name)]
+        paths, key=lambda path: [(int(t), "") if t.isdecimal() else (-1, t) for t in re.split(r"(\d+)", path.name)]
     )
 
 

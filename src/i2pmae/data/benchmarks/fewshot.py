@@ -74,8 +74,13 @@ def _samples(path: Path) -> Iterator[tuple[str, np.ndarray, int, int]]:
     if not isinstance(content, dict) or not {"train", "test"} <= content.keys():
         raise DataError(f"the pickle holds {type(content).__name__}; {FORM}")
     for split in ("train", "test"):
-        for row, sample in enumerate(content[split]):
+        samples = content[split]
+        if not isinstance(samples, (list, tuple)):
+            raise DataError(f"{split!r} is {type(samples).__name__}; {FORM}")
+        for row, sample in enumerate(samples):
             try:
+                if not isinstance(sample, (list, tuple)):
+                    raise ValueError
                 points, label, old = sample
                 fits = isinstance(points, np.ndarray) and points.ndim == 2 and points.shape[1] >= 3
                 if not fits or points.dtype.kind not in "fiu" or not len(points):
@@ -86,6 +91,8 @@ def _samples(path: Path) -> Iterator[tuple[str, np.ndarray, int, int]]:
 
 
 def _whole(value: Any) -> int:
+    if not isinstance(value, (int, np.generic, np.ndarray)):  # Of nested lists, even a look may take for ever.
+        raise TypeError
     number = np.asarray(value).reshape(())
     if number.dtype.kind not in "iu":
         raise ValueError

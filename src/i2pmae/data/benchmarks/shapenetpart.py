@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from i2pmae.data.benchmarks.base import Benchmark, Gathered, Layout, listed_arrays, places, read_list
 from i2pmae.data.parts import PartSource
+from i2pmae.data.paths import portable
 from i2pmae.data.plan import Plan
 
 __all__ = ["CATEGORIES", "PARTS", "SHAPENETPART", "Category"]
@@ -63,7 +64,7 @@ def find_normal(path: Path) -> Plan | None:
         for split, shapes in lists.items():
             for synset, shape in shapes:
                 if synset not in known:
-                    found.faults.append(f"{_list(split)} names {synset}/{shape}, which is of no category")
+                    found.faults.append(portable(f"{_list(split)} names {synset}/{shape}, which is of no category"))
                     continue
                 name, start = known[synset]
                 parts = PartSource(None, start, start, PART_COUNTS[name])
@@ -118,7 +119,11 @@ def find_pairs(path: Path) -> Plan | None:
             continue
         found = Gathered(place)
         lists = _split_lists(found, needed=False)
-        splits = {shape: split for split, shapes in lists.items() for shape in shapes}
+        splits: dict[tuple[str, str], str] = {}
+        for listed, pair in ((split, pair) for split, pairs in lists.items() for pair in pairs):
+            first = splits.setdefault(pair, listed)
+            if first != listed:
+                found.faults.append(f"{'/'.join(pair)} is in the lists of both {first} and {listed}")
         unlisted, seen = 0, set()
         for category, start in _starts():
             folder = place / category.synset
@@ -132,7 +137,7 @@ def find_pairs(path: Path) -> Plan | None:
                 found.add_file(file, category.name, split, PartSource(labels, 1, start, category.parts))
         for synset, shape in sorted(set(splits) - seen):
             reason = f"listed in {_list(splits[synset, shape])}, but not there"
-            found.problems.append((f"{synset}/points/{shape}.pts", reason))
+            found.problems.append((portable(f"{synset}/points/{shape}.pts"), reason))
         _note_unlisted(found, unlisted)
         needed = {split: COUNTS[split] for split in COUNTS if split in lists or (split == "train" and not lists)}
         return replace(_plan(found, "files of points and of parts, by category", needed=needed), counts=COUNTS)
@@ -161,7 +166,7 @@ def _split_lists(found: Gathered, needed: bool = True) -> dict[str, list[tuple[s
         try:
             lines = [PurePosixPath(line).parts[-2:] for line in json.loads(file.read_text(encoding="utf-8"))]
             lists[split] = [(synset, shape) for synset, shape in lines]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             found.faults.append(f"{_list(split)} is no list of SYNSET/NAME: {error}")
     missing = [split for split in COUNTS if split not in lists]
     if needed:

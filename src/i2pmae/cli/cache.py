@@ -1,0 +1,111 @@
+"""``i2pmae cache``: what was read and is kept, so that it is read once."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from i2pmae.cli.options import otherwise, parse
+
+if TYPE_CHECKING:
+    from i2pmae.data.cache import CacheEntry
+
+__all__ = ["run"]
+
+HELP = """\
+usage: i2pmae cache {list,clear} [OPTIONS]
+
+  list     what is kept: size, when it was used last, and what it was read from
+  clear    remove it, or some of it; it is read anew when it is wanted
+
+Examples:
+  i2pmae cache list
+  i2pmae cache clear --older-than 30
+  i2pmae cache clear --match my/scans
+
+The folder is $I2PMAE_CACHE, else i2pmae in the user's cache folder; a command's --cache names another one.
+"""
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True)
+class ListCaches:
+    """List what is kept: size, when it was used last, and what it was read from.
+
+    Examples:
+      i2pmae cache list
+    """
+
+    folder: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("the user's cache folder")] = None
+    """Another cache folder, as --cache named it."""
+
+
+@dataclass(frozen=True)
+class ClearCaches:
+    """Remove what is kept, or some of it. No set that is being read is touched.
+
+    Examples:
+      i2pmae cache clear --older-than 30
+    """
+
+    older_than: Annotated[float | None, tyro.conf.DisallowNone, otherwise("all", metavar="DAYS")] = None
+    """Only what was not used for so many days."""
+    match: Annotated[str | None, tyro.conf.DisallowNone, otherwise("all")] = None
+    """Only what was read from something whose name or path holds this text."""
+    folder: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("the user's cache folder")] = None
+    """Another cache folder, as --cache named it."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """List or clear."""
+    commands: dict[str, Callable[[Sequence[str]], None]] = {"list": list_entries, "clear": clear}
+    first = arguments[0] if arguments else ""
+    if first in ("", "-h", "--help", "help"):
+        print(HELP.rstrip(), file=sys.stdout if first else sys.stderr)
+        if not first:
+            raise SystemExit(2)
+        return
+    from i2pmae.common.errors import pick
+
+    pick("cache command", first, commands)(arguments[1:])
+
+
+def list_entries(arguments: Sequence[str]) -> None:
+    """Print one line for each entry, and the sum."""
+    options = parse(ListCaches, "cache list", arguments)
+    from i2pmae.data.cache import cache_folder, list_caches
+
+    entries = list_caches(options.folder)
+    print(_table(entries) + f"{_size(sum(entry.size for entry in entries))} in {options.folder or cache_folder()}")
+
+
+def clear(arguments: Sequence[str]) -> None:
+    """Remove entries, and say which."""
+    options = parse(ClearCaches, "cache clear", arguments)
+    from i2pmae.data.cache import clear_caches
+
+    older = None if options.older_than is None else timedelta(days=options.older_than)
+    removed = clear_caches(older, options.match, options.folder)
+    print(_table(removed) + f"{_size(sum(entry.size for entry in removed))} removed")
+
+
+def _table(entries: "Sequence[CacheEntry]") -> str:
+    from i2pmae.common.text import printable
+
+    rows = [
+        (_size(entry.size), f"{entry.used.astimezone():%Y-%m-%d %H:%M}", entry.kind, ", ".join(entry.sources))
+        for entry in entries
+    ]
+    return "".join(f"{size:>8}  {used}  {kind:10}  {printable(source)}\n" for size, used, kind, source in rows)
+
+
+def _size(count: float) -> str:
+    for unit in UNITS:
+        if count < 1000 or unit == UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")

@@ -1,0 +1,1 @@
+"""Commands: one function each, which the package exports and the command line calls."""

@@ -1,0 +1,95 @@
+"""``data``: whether a set is whole, and how to make it fast."""
+
+from pathlib import Path
+from typing import Literal
+
+from i2pmae.common.progress import say
+from i2pmae.data.check import Report, check_source
+from i2pmae.data.clouds import CloudSet
+from i2pmae.data.folder import check_request
+from i2pmae.data.paths import expanded
+from i2pmae.data.prepared import prepare as write_prepared
+from i2pmae.data.sources import plan_source, request_for
+
+__all__ = ["check", "prepare"]
+
+MESH_POINTS = 2048
+"""Points per cloud of files that don't say how many, such as meshes."""
+
+
+def check(
+    data: str | Path,
+    *,
+    labels: Literal["auto", "folder", "none"] = "auto",
+    parts: Literal["named", "column", "none"] = "named",
+    task: Literal["pretrain", "finetune", "segment", "fewshot", "probe"] | None = None,
+    points: int | None = None,
+    workers: int | None = None,
+    shown: bool = True,
+) -> Report:
+    """What there is of a set, what is missing or damaged, and, of a ``task``, what it would refuse about it.
+
+    Every file is read once, and nothing is kept.
+
+    >>> i2pmae.check("my/scans", task="finetune").whole
+
+    Args:
+        data: ``NAME=PATH``, a folder, a file, a manifest or a prepared folder.
+        labels: whether the folder of a file names its class; ``auto``: where there are sub-folders.
+        parts: where part labels are read from.
+        task: the command that the data is meant for.
+        points: points per cloud that the task will have.
+        workers: processes that read files; one per processor where absent.
+        shown: whether progress is shown.
+
+    Raises:
+        DataError: where there is no such set.
+    """
+    return check_source(data, labels=labels, parts=parts, workers=workers, task=task, points=points, shown=shown)
+
+
+def prepare(
+    data: str | Path,
+    output: str | Path,
+    *,
+    points: int | None = None,
+    up: Literal["y", "z", "x"] | None = None,
+    labels: Literal["auto", "folder", "none"] = "auto",
+    parts: Literal["named", "column", "none"] = "named",
+    clouds: int | None = None,
+    max_bad_share: float = 0.1,
+    workers: int | None = None,
+    seed: int = 0,
+    shown: bool = True,
+) -> CloudSet:
+    """The clouds of a set, which are written to one folder that opens at once, memory-mapped, with checksums.
+
+    A call that was stopped goes on where it was when it is made again.
+
+    >>> i2pmae.prepare("my/scans", "scans", up="z")
+    >>> i2pmae.pretrain(data="scans")
+
+    Args:
+        data: ``NAME=PATH``, a folder, a file, a manifest or a prepared folder.
+        output: the folder to write; it can be given wherever data is asked for.
+        points: points per cloud; where absent, as many as the files have, and 2048 of meshes.
+        up: the axis that points up in the files; where absent, that of the published set, else y.
+        labels: whether the folder of a file names its class; ``auto``: where there are sub-folders.
+        parts: where part labels are read from.
+        clouds: take at most so many, of each split its share, spread over classes.
+        max_bad_share: largest share of unusable files to accept; they are left out and listed.
+        workers: processes that read files; one per processor where absent.
+        seed: decides which points are sampled.
+        shown: whether progress is shown, and what had to be changed is said.
+
+    Raises:
+        DataError: where there is no such set, or too much of it cannot be used. I2PError: for a full disk.
+    """
+    check_request(points, max_bad_share, clouds, workers)
+    plan = plan_source(data, labels, parts)
+    request = request_for(plan, points or plan.points or MESH_POINTS, up, clouds, parts, seed)
+    made = write_prepared(plan, expanded(output), request, workers=workers, max_bad_share=max_bad_share, shown=shown)
+    for note in made.notes:
+        if shown:
+            say(note)
+    return made

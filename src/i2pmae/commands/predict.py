@@ -1,0 +1,70 @@
+"""``predict``: classes of clouds, or parts of their points, by a fine-tuned model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from i2pmae.commands.reading import Reading, open_data
+from i2pmae.commands.use import load_predictor
+from i2pmae.common.errors import UsageError
+from i2pmae.data.clouds import CloudSet
+from i2pmae.evaluation.written import check_table, write_table
+from i2pmae.weights.applied import Predictor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["predict"]
+
+
+def predict(
+    checkpoint: str | Path | Predictor,
+    data: str | Path | CloudSet,
+    *,
+    output: str | Path | None = None,
+    top: int | None = None,
+    category: str | None = None,
+    ply: str | Path | None = None,
+    batch_size: int = 32,
+    device: str = "auto",
+    shown: bool = True,
+    **reading: Unpack[Reading],
+) -> "pa.Table":
+    """One row per cloud, as an Arrow table, which is also written where a file is named.
+
+    A classifier gives ``id``, ``label``, ``probability`` and ``p_CLASS`` for every class, or with ``top`` so many of
+    the most probable ones; a segmenter ``id``, mean ``probability`` and ``n_PART`` points of every part.
+
+    >>> i2pmae.predict("runs/finetune", "new/").to_pandas()
+
+    Args:
+        checkpoint: a run folder or weights folder of a classifier or segmenter, or one that was loaded.
+        data: folder, file, data set, or clouds that were opened.
+        output: a .csv, .parquet or .json file to write the table to.
+        top: of a classifier, the so many most probable classes.
+        category: of a segmenter that was trained with categories, what the clouds show.
+        ply: of a segmenter, a new or empty folder for a coloured .ply file of each cloud.
+        batch_size: clouds at a time.
+        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        shown: whether progress is shown.
+        reading: see :class:`~i2pmae.commands.reading.Reading`.
+
+    Raises:
+        UsageError: for an option that the model has no use for. CheckpointError, DataError: for what cannot be read.
+    """
+    if output is not None:
+        check_table(Path(output))
+    predictor = checkpoint if isinstance(checkpoint, Predictor) else load_predictor(checkpoint, device)
+    options: dict[str, Any] = {"top": top, "category": category, "ply": None if ply is None else Path(ply)}
+    given = {name: value for name, value in options.items() if value is not None}
+    strange = [name for name in given if name not in predictor.options]
+    if strange:
+        them = "it" if len(strange) == 1 else "them"
+        listed = " and ".join(f"--{name}" for name in strange)
+        holds = predictor.record.kind.holds
+        raise UsageError(f"{checkpoint} holds {holds}, which has no use for {listed}: leave {them} out.")
+    predictor.check(**given)
+    clouds = open_data(data, predictor.points, predictor.record, reading, shown)
+    table = predictor.table(clouds, batch_size=batch_size, shown=shown, **given)
+    if output is not None:
+        write_table(table, Path(output))
+    return table

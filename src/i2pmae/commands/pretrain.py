@@ -1,0 +1,267 @@
+"""``pretrain``: from data to the weights of an encoder, with all that a run folder holds."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from i2pmae.commands.pretrain_probe import compare_probes, watcher
+from i2pmae.common.devices import resolve_device
+from i2pmae.common.errors import CheckpointError, DataError
+from i2pmae.common.progress import say
+from i2pmae.common.seeds import torch_generator
+from i2pmae.data.choosing import one_per_class
+from i2pmae.data.clouds import CloudSet
+from i2pmae.data.config import DataConfig
+from i2pmae.encoders.base import PointModel
+from i2pmae.methods import METHODS, recipes
+from i2pmae.methods.base import Setting
+from i2pmae.methods.config import PretrainConfig
+from i2pmae.methods.pictures import explained
+from i2pmae.methods.task import PretrainTask
+from i2pmae.runs.folder import RunFolder, prepare_run_folder
+from i2pmae.runs.record import RESULTS_FILE, RunRecord, describe_run
+from i2pmae.teachers.base import Teacher
+from i2pmae.training.engine import FitResult, fit
+from i2pmae.training.length import settled_length
+from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, RunContext, write_report
+from i2pmae.weights.record import ModelRecord
+from i2pmae.weights.store import save_weights
+
+__all__ = ["pretrain"]
+
+PICTURED = 6
+"""Clouds in the report."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run works with."""
+
+    config: PretrainConfig
+    """Its configuration."""
+    clouds: CloudSet
+    """All clouds."""
+    training: CloudSet
+    """Those that are trained on."""
+    task: PretrainTask
+    """What is trained, and what it learns from."""
+    untrained: PointModel
+    """The student before the first step."""
+    device: torch.device
+    """Where it is computed."""
+    shown: bool
+    """Whether progress is shown."""
+
+    def say(self, message: str) -> None:
+        """Tell the user, unless nothing is to be shown."""
+        if self.shown:
+            say(message)
+
+    def record(self) -> ModelRecord:
+        """What is stored beside the weights."""
+        config, teacher = self.config, self.task.teacher
+        return ModelRecord(
+            method=config.method.name,
+            points=config.data.points,
+            files_up=self.clouds.files_up,
+            teacher="" if teacher is None else teacher.name,
+            notes={
+                "recipe": config.recipe,
+                "data": config.data.source,
+                "epochs": config.training.epochs,
+                "seed": config.training.seed,
+            },
+            pooling=config.method.pooling,
+            model=self.task.student.config,
+        )
+
+
+def pretrain(
+    config: PretrainConfig | None = None,
+    *,
+    teacher: Teacher | None = None,
+    resume: bool = False,
+    shown: bool = True,
+    **changes: Any,
+) -> RunRecord:
+    """The record of a run of pre-training, whose folder gets weights, full configuration, metrics, results.json and
+    report.html.
+
+    Runs on the same machine with the same configuration end in the same weights, stopped and resumed or not.
+
+    >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", epochs=50, output="runs/scans")
+
+    Args:
+        config: the run; the recipe ``default`` where absent.
+        teacher: a 2D model of your own, any object with the methods of :class:`~i2pmae.teachers.Teacher`, in the place
+            of the one that the configuration names.
+        resume: go on with the run in the output folder, as if it had never stopped.
+        shown: whether progress is shown, on standard error.
+        changes: fields of the configuration by name, as :meth:`~i2pmae.common.config.Config.changed` takes them.
+
+    Raises:
+        UsageError: for a configuration that cannot be, or an output folder that holds something else.
+        I2PError: for data, a teacher or a checkpoint that cannot be used, a loss that is not finite, a full disk: see
+            :mod:`i2pmae.common.errors`.
+    """
+    config = (config or recipes()["default"]()).changed(changes)
+    started = time.monotonic()
+    with prepare_run_folder(config.output.folder, config, resume) as folder:
+        if folder.note and shown:
+            say(folder.note)
+        finished = _finished(config, folder)
+        if finished is not None:
+            if shown:
+                say(f"The run in {folder.path} is finished.")
+            return finished
+        run = _open(config, folder, teacher, shown)
+        fitted = _train(run, folder, resume)
+        save_weights(folder.path, run.task.student, run.record())
+        probe, scatter = _probe(run)
+        record = _record(run, fitted, probe, time.monotonic() - started)
+        record.save(folder.path / RESULTS_FILE)
+        if config.output.report:
+            run.say("Drawing the report")
+            write_report(folder.path / "report.html", _report(run, fitted, record, scatter))
+        shutil.rmtree(folder.path / "cache", ignore_errors=True)
+    return record
+
+
+def _finished(config: PretrainConfig, folder: RunFolder) -> RunRecord | None:
+    """The stored record of a run that came to its end, report included; ``None`` where something is left to do."""
+    if not folder.resumed or (config.output.report and not (folder.path / "report.html").exists()):
+        return None
+    try:
+        return RunRecord.load(folder.path)
+    except CheckpointError:  # absent, cut off or edited: made anew
+        return None
+
+
+def _open(config: PretrainConfig, folder: RunFolder, teacher: Teacher | None, shown: bool) -> _Run:
+    """Data and task; the method makes ready what it learns from."""
+    device, seed = resolve_device(config.training.device), config.training.seed
+    clouds = config.data.open(seed=seed, shown=shown)
+    training = config.data.training_part(clouds, seed)
+    config = config.changed(training=settled_length(config.training, len(training)))
+    notes = clouds.notes_in(folder.path)
+    if shown:
+        for note in notes:
+            say(note)
+        say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {device}")
+    setting = Setting(config, training, device, folder.path, shown, teacher)
+    task = METHODS[config.method.name].build(setting)
+    return _Run(config, clouds, training, task, task.untrained(), device, shown)
+
+
+def _train(run: _Run, folder: RunFolder, resume: bool) -> FitResult:
+    config = run.config
+    watch = []
+    if config.output.watch_epochs and run.training.labels is not None:
+        watch.append(watcher(config, run.task.student, run.record(), run.training, folder.path, run.shown))
+    return fit(run.task, run.training, config.training, folder.path, resume=resume, on_epoch=watch, shown=run.shown)
+
+
+def _probe(run: _Run) -> tuple[RunRecord | None, EmbeddingScatter | None]:
+    """The probes of the run, where they are wanted and the data has labels for them."""
+    if not run.config.output.probe or run.clouds.labels is None:
+        return None, None
+    try:
+        return compare_probes(
+            run.config, run.clouds, run.untrained, run.task.student, run.record(), run.device, run.shown
+        )
+    except DataError as error:  # too few clouds of a class, say: the weights are there all the same
+        run.say(f"No linear probe: {error}")
+        return None, None
+
+
+def _record(run: _Run, fitted: FitResult, probe: RunRecord | None, seconds: float) -> RunRecord:
+    """What the run found: the probe of its final weights, and how the training went."""
+    config = run.config
+    figures = fitted.figures(len(run.training))
+    figures["training_seconds"] = round(figures["training_seconds"] + run.task.earlier_seconds, 1)
+    figures["teacher_seconds"] = round(run.task.teacher_seconds, 1)
+    found = probe or RunRecord(kind="pretrain", data=run.clouds.name, points=run.clouds.points.shape[1])
+    return found.changed(
+        kind="pretrain",
+        method=config.method.name,
+        recipe=config.recipe,
+        encoder=str(config.output.folder),
+        seeds=(config.training.seed,),
+        figures=figures,
+        seconds=round(seconds, 1),
+        output=config.output.folder,
+        **describe_run(run.device),
+    )
+
+
+def _report(run: _Run, fitted: FitResult, record: RunRecord, scatter: EmbeddingScatter | None) -> ReportContent:
+    config, clouds = run.config, run.clouds
+    held_out = clouds.split("test") if clouds.splits is not None and "test" in clouds.splits else clouds
+    probe = None
+    if record.primary and record.twin is not None:
+        probe = ProbePair(record.twin.accuracy, record.accuracy, record.protocol, record.chance)
+    pictures = [
+        explained(
+            held_out,
+            row,
+            run.task,
+            torch_generator(config.training.seed, "picture", row, device=run.device),
+            untrained=run.untrained,
+        )
+        for row in one_per_class(held_out, PICTURED)
+    ]
+    return ReportContent(
+        title=f"{METHODS[config.method.name].title} pre-training: {config.recipe}",
+        summary=_facts(run, record),
+        probe=probe,
+        history=_curves(run, fitted),
+        clouds=pictures,
+        embeddings=scatter,
+        config_yaml=config.to_yaml(),
+        run=_context(run),
+    )
+
+
+def _context(run: _Run) -> RunContext:
+    """What the run was, for the words and the commands of its report."""
+    config, data, default = run.config, run.config.data, DataConfig()
+    reading = {"--up": (data.up, default.up), "--labels": (data.labels, default.labels)}
+    return RunContext(
+        folder=str(config.output.folder),
+        data=data.source,
+        options=[word for name, (value, usual) in reading.items() if value != usual for word in (name, str(value))],
+        labelled=run.clouds.labels is not None,
+        method=METHODS[config.method.name].title,
+        trained_on=f"{len(run.training)} clouds of {run.clouds.name}",
+        teacher="" if run.task.teacher is None else run.task.teacher.name,
+    )
+
+
+def _curves(run: _Run, fitted: FitResult) -> Mapping[str, tuple[Any, Any]]:
+    """Losses and figures by title, those of what was trained before last."""
+    history, titles = fitted.history, fitted.titles
+    names = (*history.losses, "total", "learning_rate")
+    return {**{titles.get(name, name): (history["step"], history[name]) for name in names}, **run.task.earlier()}
+
+
+def _facts(run: _Run, record: RunRecord) -> dict[str, str]:
+    """What the run was, in words."""
+    config, figures = run.config, record.figures
+    parameters = sum(parameter.numel() for parameter in run.task.student.parameters())
+    facts = {
+        "Recipe": config.recipe,
+        "Data": f"{run.clouds.name}, {len(run.training)} clouds of {config.data.points} points",
+        **run.task.facts(),
+        "Training": f"{figures['epochs']:.0f} epochs, {figures['steps']:.0f} steps, batch {config.training.batch_size}",
+        "Model": f"{parameters / 1e6:.1f} M parameters",
+        "Time": f"{(record.seconds or 0) / 60:.1f} minutes, {figures['training_seconds'] / 60:.1f} of them training",
+        "Machine": record.machine,
+        "Seed": str(config.training.seed),
+        "Versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        "Commit": record.commit or "",
+    }
+    return {name: fact for name, fact in facts.items() if fact}

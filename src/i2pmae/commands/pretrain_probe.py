@@ -1,0 +1,118 @@
+"""The linear probes that a pre-training run makes: before and after it, and on the way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from i2pmae.common.files import write_text
+from i2pmae.common.progress import say
+from i2pmae.common.seeds import numpy_generator
+from i2pmae.data.clouds import CloudSet
+from i2pmae.encoders.base import PointModel
+from i2pmae.evaluation.features import embed_set
+from i2pmae.evaluation.probe import linear_probe, train_and_test
+from i2pmae.methods.config import PretrainConfig
+from i2pmae.runs.record import RunRecord, describe_run
+from i2pmae.training.history import History
+from i2pmae.training.task import Task
+from i2pmae.viz import EmbeddingScatter
+from i2pmae.weights.encoder import Encoder
+from i2pmae.weights.record import ModelRecord
+
+__all__ = ["compare_probes", "watcher"]
+
+
+@dataclass(frozen=True)
+class _Features:
+    """Frozen features of the clouds of a probe."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def watcher(
+    config: PretrainConfig, model: PointModel, record: ModelRecord, clouds: CloudSet, folder: Path, shown: bool
+) -> Callable[[int, Task, History], None]:
+    """Probes of ``model`` on training clouds alone: three quarters to fit, one quarter to score."""
+    seed, every = config.training.seed, config.output.watch_epochs or 1
+    sample = _capped(clouds, config.output.probe_clouds, seed)
+    fitted, held, _ = train_and_test(CloudSet(sample.points, sample.ids, sample.labels, sample.classes), seed)
+    lines: list[str] = []
+
+    def watch(epoch: int, _task: Task, _history: History) -> None:
+        if epoch % every:
+            return
+        assert fitted.labels is not None and held.labels is not None
+        encoder = Encoder(model, record, next(model.parameters()).device)
+        features = [embed_set(encoder, part, shown=False) for part in (fitted, held)]
+        found = linear_probe(features[0], fitted.labels, features[1], held.labels, seed=seed)
+        lines.append(f"{epoch},{found.accuracy:.6f}")
+        write_text(folder / "watch.csv", "epoch,accuracy_on_held_out_training_clouds\n" + "\n".join(lines) + "\n")
+        if shown:
+            say(f"Epoch {epoch}: linear probe {found.accuracy:.1%} on held-out training clouds")
+
+    return watch
+
+
+def compare_probes(
+    config: PretrainConfig,
+    clouds: CloudSet,
+    untrained: PointModel,
+    trained: PointModel,
+    record: ModelRecord,
+    device: torch.device,
+    shown: bool,
+) -> tuple[RunRecord, EmbeddingScatter]:
+    """The probe of the final weights beside that of the initial ones, and both embeddings of the test clouds."""
+    seed, most = config.training.seed, config.output.probe_clouds
+    train, test, note = train_and_test(clouds, seed)
+    if note:
+        note += " Pre-training saw all clouds, without their labels."
+    sizes = len(train), len(test)
+    train, test = (_capped(part, most, seed) for part in (train, test))
+    if (len(train), len(test)) != sizes:
+        note += f" A random {len(train)} of {sizes[0]} training and {len(test)} of {sizes[1]} test clouds were used."
+    assert train.labels is not None and test.labels is not None and clouds.labels is not None
+    found: list[tuple[RunRecord, _Features]] = []
+    for name, weights in (("untrained", untrained), ("trained", trained)):
+        encoder = Encoder(weights, record, device)
+        features = _Features(*(embed_set(encoder, part, shown=shown) for part in (train, test)))
+        result = linear_probe(
+            features.train,
+            train.labels,
+            features.test,
+            test.labels,
+            seed=seed,
+            classes=clouds.classes,
+            split_note=note.strip(),
+            shown=shown,
+        )
+        made = result.changed(
+            points=clouds.points.shape[1],
+            data=clouds.name,
+            encoder=f"{config.output.folder} ({name})",
+            method=record.method,
+            recipe=config.recipe,
+            **describe_run(device),
+        )
+        found.append((made, features))
+    (before, first), (after, last) = found
+    classes = clouds.classes or tuple(str(i) for i in range(int(clouds.labels.max()) + 1))
+    scatter = EmbeddingScatter(last.test, test.labels, classes, first.test, ids=test.ids, points=test.points)
+    return after.with_twin(before), scatter
+
+
+def _capped(clouds: CloudSet, most: int | None, seed: int) -> CloudSet:
+    """At most ``most`` random clouds, as many of each class as its share allows (at least four, where it has them)."""
+    if most is None or len(clouds) <= most or clouds.labels is None:
+        return clouds
+    order = numpy_generator(seed, "probe", len(clouds)).permutation(len(clouds))
+    share = most / len(clouds)
+    rows = [
+        members[: max(4, round(share * len(members)))]
+        for members in (order[clouds.labels[order] == label] for label in np.unique(clouds.labels))
+    ]
+    return clouds.subset(np.sort(np.concatenate(rows)))

@@ -1,0 +1,63 @@
+"""How commands that use an encoder read the clouds that they are given."""
+
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from i2pmae.common.progress import say
+from i2pmae.data.clouds import CloudSet
+from i2pmae.data.config import DataConfig
+from i2pmae.data.sources import files_axis
+from i2pmae.weights.record import ModelRecord
+
+__all__ = ["Reading", "open_data", "source_name"]
+
+
+class Reading(TypedDict, total=False):
+    """How files become clouds; each as in :class:`~i2pmae.data.DataConfig`, and as it says where absent."""
+
+    points: int | None
+    """Points per cloud; where absent, as many as the model was trained on."""
+    up: Literal["y", "z", "x"] | None
+    """The axis that points up in the files; where absent, that of the files that the model was trained on."""
+    labels: Literal["none", "folder"]
+    """Whether the folder of a file names its class."""
+    parts: Literal["named", "column", "none"]
+    """Where the part of each point is read from."""
+    clouds: int | None
+    """Use at most so many clouds; of built-in shapes, make so many."""
+    max_bad_share: float
+    """Largest share of unusable files to accept."""
+    workers: int | None
+    """Processes that read files."""
+    cache: Path | None
+    """Folder that keeps what was read."""
+    seed: int
+    """Decides which points are sampled."""
+
+
+def open_data(
+    data: str | Path | CloudSet, points: int, record: ModelRecord | None, reading: Reading, shown: bool = True
+) -> CloudSet:
+    """The clouds that ``data`` names, or itself where it is a set already; what a reader had to do is said once.
+
+    Files are read with the axis of those that the model of ``record`` was trained on, unless ``reading`` names another
+    one or the data knows its own.
+    """
+    if isinstance(data, CloudSet):
+        return data
+    options: dict[str, Any] = dict(reading)
+    seed = options.pop("seed", 0)
+    options["points"] = points if options.get("points") is None else options["points"]
+    options["up"], said = files_axis(data, options.get("up"), None if record is None else record.files_up)
+    clouds = DataConfig.from_dict({"source": str(data), **options}, "The reading of the clouds").open(
+        seed=seed, shown=shown
+    )
+    for note in (said, *clouds.notes) if said else clouds.notes:
+        if shown:
+            say(note)
+    return clouds
+
+
+def source_name(data: str | Path | CloudSet) -> str:
+    """What to call the data in a record."""
+    return data.name if isinstance(data, CloudSet) else str(data)

@@ -1,0 +1,87 @@
+"""Which clouds a run works with, and how they are read."""
+
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import tyro
+from pydantic import BeforeValidator, Field
+
+from i2pmae.common.config import Config
+from i2pmae.common.neutral import NEUTRAL
+
+if TYPE_CHECKING:
+    from i2pmae.data.clouds import CloudSet
+
+__all__ = ["DataConfig", "Source"]
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, PurePath) else value
+
+
+Source = Annotated[str, BeforeValidator(_text)]
+"""What names clouds: a path or other text."""
+
+
+class DataConfig(Config):
+    """Which clouds, and how they are read."""
+
+    leading: ClassVar[str | None] = "source"
+
+    source: Annotated[Source, tyro.conf.arg(name="data")] = "shapes"
+    """Folder, file or data set of point clouds or meshes; ``shapes`` for the built-in generator."""
+    points: int = Field(2048, ge=16)
+    """Points per cloud."""
+    up: Literal["y", "z", "x"] | None = None
+    """The axis that points up in the files; clouds are turned so that it becomes y. Where absent, that of a published
+    data set, else y."""
+    labels: Literal["none", "folder"] = "none"
+    """Whether the name of a file's folder is its label."""
+    parts: Literal["none", "named", "column"] = "named"
+    """Where the part of each point is read from: ``named`` arrays, columns and files; the last ``column`` of text files
+    too; ``none``."""
+    clouds: int | None = Field(None, ge=2)
+    """How many clouds to use (built-in shapes: how many to make); all where absent."""
+    fraction: float = Field(1.0, gt=0, le=1)
+    """Share of the training clouds that is trained on, drawn by the seed; in pre-training, probes take all."""
+    max_bad_share: float = Field(0.1, ge=0, le=1)
+    """Largest share of unusable files that a run accepts."""
+    workers: Annotated[int | None, NEUTRAL] = Field(None, ge=0)
+    """Processes that read files; one for each processor where absent."""
+    cache: Annotated[Path | None, NEUTRAL] = None
+    """Folder for files read once and teacher maps; beside the run where absent."""
+
+    def open(self, *, seed: int = 0, points: int | None = None, shown: bool = True) -> "CloudSet":
+        """The clouds, of ``points`` points where that is given; errors are those of :func:`open_source`."""
+        from i2pmae.data.sources import open_source
+
+        return open_source(
+            self.source,
+            points=points or self.points,
+            up=self.up,
+            labels=self.labels,
+            parts=self.parts,
+            clouds=self.clouds,
+            cache=self.cache,
+            workers=self.workers,
+            max_bad_share=self.max_bad_share,
+            seed=seed,
+            shown=shown,
+        )
+
+    def training_part(self, clouds: "CloudSet", seed: int) -> "CloudSet":
+        """The training split of ``clouds`` where there is one, else all; of it, the ``fraction`` that is trained on."""
+        part = clouds.split("train") if clouds.splits is not None and "train" in clouds.splits else clouds
+        return self.share_of(part, seed)
+
+    def share_of(self, part: "CloudSet", seed: int) -> "CloudSet":
+        """The ``fraction`` of a training part that is trained on, drawn by ``seed``; itself where that is all."""
+        if self.fraction == 1:
+            return part
+        import numpy as np
+
+        from i2pmae.common.seeds import numpy_generator
+
+        count = max(1, round(self.fraction * len(part)))
+        rows = numpy_generator(seed, "fraction", len(part)).permutation(len(part))[:count]
+        return part.subset(np.sort(rows), f"{part.name}, {self.fraction:.0%} by seed {seed}")

@@ -1,0 +1,117 @@
+"""The hierarchical encoder that Point-M2AE introduced and I2P-MAE uses."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, cast
+
+import torch
+from torch import nn
+
+from i2pmae.encoders.base import TokenEncoder
+from i2pmae.encoders.config import HierarchicalConfig
+from i2pmae.encoders.layers import Block, MiniPointNet, position_embedding, radius_mask
+from i2pmae.encoders.masking import propagate
+from i2pmae.encoders.tokenizer import Hierarchy, check_points, tokenise
+from i2pmae.encoders.tokens import EncodedLevel, TokenFeatures
+from i2pmae.ops import Packing, gather, pack, scatter
+from i2pmae.typing import Bool, Float, Tensor
+
+__all__ = ["HierarchicalEncoder"]
+
+
+class HierarchicalEncoder(TokenEncoder):
+    """Transformer stages of growing width over ever coarser tokens (I2P-MAE §3.1; Point-M2AE §3.2).
+
+    ``norms`` says which levels' outputs get a LayerNorm: ``all``, or the ``last`` alone, for tasks that read no other.
+    """
+
+    config: HierarchicalConfig
+
+    def __init__(self, config: HierarchicalConfig, norms: Literal["all", "last"] = "all") -> None:
+        super().__init__()
+        self.config = config
+        dims = config.encoder_dims
+        low, inner, high = config.embed_widths
+        self.embeddings = nn.ModuleList([MiniPointNet(3, (low, inner, high), dims[0])])
+        self.embeddings.extend(MiniPointNet(below, (below, below, width), width) for below, width in pairwise(dims))
+        self.positions = nn.ModuleList(position_embedding(width) for width in dims)
+        rates = torch.linspace(0, config.drop_path, sum(config.encoder_depths)).tolist()
+        self.stages = nn.ModuleList()
+        for width, depth in zip(dims, config.encoder_depths, strict=True):
+            stage = [Block(width, config.heads, config.mlp_ratio, rates.pop(0)) for _ in range(depth)]
+            self.stages.append(nn.ModuleList(stage))
+        first = len(dims) - 1 if norms == "last" else 0
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(width) if level >= first else nn.Identity() for level, width in enumerate(dims)
+        )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels per level of :meth:`forward`, finest first."""
+        return self.config.encoder_dims
+
+    @property
+    def feature_widths(self) -> tuple[int, ...]:
+        """Channels of each of the :meth:`features`."""
+        return self.config.encoder_dims
+
+    def tokenise(self, points: Float[Tensor, "b n 3"]) -> Hierarchy:
+        """Groups at every level; :class:`UsageError` for points of the wrong shape or number."""
+        check_points(points, self.min_points)
+        return tokenise(points.float(), self.config.group_counts, self.config.group_sizes)
+
+    def features(self, hierarchy: Hierarchy) -> list[TokenFeatures]:
+        """What dense tasks read: the normalised tokens of every level, all visible, finest first."""
+        levels = zip(hierarchy, self(hierarchy), strict=True)
+        return [TokenFeatures(groups.centres, level.tokens) for groups, level in levels]
+
+    def grouped(self, hierarchy: Hierarchy) -> Sequence[Bool[Tensor, "b _"]] | None:
+        """What is visible of each level when all coarsest tokens are: all but finer tokens that no coarser one groups.
+
+        The mask's back-propagation of pre-training without a mask. None where that is everything.
+        """
+        coarsest = hierarchy[-1].centres
+        reached = propagate(torch.ones(coarsest.shape[:2], dtype=torch.bool, device=coarsest.device), hierarchy)
+        return None if all(bool(level.all()) for level in reached) else reached
+
+    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
+        """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent)."""
+        encoded: list[EncodedLevel] = []
+        below: Float[Tensor, "b m c"] | None = None
+        for level, groups in enumerate(hierarchy):
+            members = groups.offsets if below is None else gather(below, groups.neighbours)
+            shown = None if visible is None else visible[level]
+            tokens = self._embed(level, members, shown)
+            if shown is None:
+                shown = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+            packing = pack(shown)
+            seen = self._stage(level, gather(tokens, packing.rows), gather(groups.centres, packing.rows), packing)
+            encoded.append(EncodedLevel(self.norms[level](seen), packing))
+            below = scatter(tokens, packing.rows, seen, packing.valid)
+        return encoded
+
+    def _embed(
+        self, level: int, members: Float[Tensor, "b m k c"], visible: Bool[Tensor, "b m"] | None
+    ) -> Float[Tensor, "b m d"]:
+        embedding = self.embeddings[level]
+        if visible is None or not self.config.embed_visible_only:
+            return embedding(members.flatten(0, 1)).view(*members.shape[:2], -1)
+        tokens = embedding(members[visible])
+        return tokens.new_zeros(*members.shape[:2], tokens.shape[-1]).masked_scatter(visible[..., None], tokens)
+
+    def _stage(
+        self, level: int, tokens: Float[Tensor, "b t c"], centres: Float[Tensor, "b t 3"], packing: Packing
+    ) -> Float[Tensor, "b t c"]:
+        """Blocks of one level. Padding is never seen; it sees whatever a token sees, and its output is dropped."""
+        position = self.positions[level](centres)
+        blocks = cast(nn.ModuleList, self.stages[level])
+        allowed: Bool[Tensor, "b q t"] | None = None
+        if self.config.attention_radii is not None:
+            # A token always sees itself, so that no row of the softmax is empty.
+            itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
+            allowed = radius_mask(centres, self.config.attention_radii[level]) & packing.valid[:, None] | itself
+        elif not bool(packing.valid.all()):
+            allowed = packing.valid[:, None]
+        for block in blocks:
+            tokens = block(tokens + position, allowed)
+        return tokens

@@ -1,0 +1,101 @@
+"""Building blocks: mini-PointNet, position embedding, transformer blocks."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from i2pmae.encoders.norms import BatchNorm
+from i2pmae.typing import Bool, Float, Tensor
+
+__all__ = ["Block", "MiniPointNet", "learnt_token", "position_embedding", "radius_mask"]
+
+
+class MiniPointNet(nn.Module):
+    """One vector per group of points or tokens: shared MLP, max, joined to each member, shared MLP, max."""
+
+    def __init__(self, inputs: int, widths: tuple[int, int, int], outputs: int) -> None:
+        super().__init__()
+        first, inner, second = widths
+        self.lift = nn.Linear(inputs, first)
+        self.lift_norm = BatchNorm(first)
+        self.inner = nn.Linear(first, inner)
+        self.join = nn.Linear(2 * inner, second)
+        self.join_norm = BatchNorm(second)
+        self.out = nn.Linear(second, outputs)
+
+    def forward(self, groups: Float[Tensor, "g k c"]) -> Float[Tensor, "g d"]:
+        """One token per group."""
+        g, k, c = groups.shape
+        x = self.inner(self.lift_norm(self.lift(groups.reshape(g * k, c))).relu_()).view(g, k, -1)
+        # Linear of [max, member] is the sum of two: the half of the maximum is the same for the whole group.
+        of_max, of_member = self.join.weight.chunk(2, dim=1)
+        shared = functional.linear(x.amax(1), of_max, self.join.bias)
+        x = (functional.linear(x, of_member) + shared[:, None]).view(g * k, -1)
+        return self.out(self.join_norm(x).relu_()).view(g, k, -1).amax(1)
+
+
+def position_embedding(width: int, hidden: int | None = None) -> nn.Sequential:
+    """Coordinates to a vector of ``width``: Linear, GELU, Linear; ``hidden`` in between, or ``width`` where absent."""
+    hidden = hidden or width
+    return nn.Sequential(nn.Linear(3, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+
+def learnt_token(width: int) -> nn.Parameter:
+    """A token, or the position of one, that is a parameter: from a normal distribution of deviation 0.02, cut at 2."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(width), std=0.02))
+
+
+class _DropPath(nn.Module):
+    """Stochastic depth (arXiv 1603.09382): a branch is left out for a whole cloud with probability ``rate``."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, branch: Float[Tensor, "b t c"]) -> Float[Tensor, "b t c"]:
+        if not self.training or self.rate == 0:
+            return branch
+        keep = branch.new_empty(len(branch), 1, 1).bernoulli_(1 - self.rate)
+        return branch * keep / (1 - self.rate)
+
+
+class _Attention(nn.Module):
+    """Multi-head self-attention without bias in the projections to query, key and value."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "b t c"], allowed: Bool[Tensor, "b #t t"] | None) -> Float[Tensor, "b t c"]:
+        b, t, c = x.shape
+        query, key, value = self.qkv(x).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        mask = None if allowed is None else allowed[:, None]
+        x = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.proj(x.transpose(1, 2).reshape(b, t, c))
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = _Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width)
+        hidden = int(width * mlp_ratio)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.drop_path = _DropPath(drop_path)
+
+    def forward(
+        self, x: Float[Tensor, "b t c"], allowed: Bool[Tensor, "b #t t"] | None = None
+    ) -> Float[Tensor, "b t c"]:
+        """Tokens after attention and MLP. ``allowed[i, q, k]``: query q of cloud i sees key k; all where absent."""
+        x = x + self.drop_path(self.attention(self.norm1(x), allowed))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+def radius_mask(centres: Float[Tensor, "b t 3"], radius: float) -> Bool[Tensor, "b t t"]:
+    """Which tokens see which: those whose centres are closer than ``radius`` (Point-M2AE §3.2)."""
+    return torch.cdist(centres, centres, compute_mode="donot_use_mm_for_euclid_dist") < radius

@@ -1,0 +1,86 @@
+"""A run of pre-training in one record: the method with all that is its own, data, training, output."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import tyro
+from pydantic import Field, model_validator
+
+from i2pmae.common.choices import Choices
+from i2pmae.common.config import Config
+from i2pmae.common.neutral import NEUTRAL
+from i2pmae.data.config import DataConfig
+from i2pmae.encoders.config import EncoderConfig
+from i2pmae.encoders.pooling import Pooling
+from i2pmae.methods.format1 import FLAT, is_flat, upgrade
+from i2pmae.runs.config import OutputConfig
+from i2pmae.training.config import TrainingConfig
+
+__all__ = ["METHOD_CONFIGS", "MethodConfig", "PretrainConfig", "PretrainOutput"]
+
+
+class MethodConfig(Config):
+    """What a method of pre-training has for itself: the sizes of its model, its objectives."""
+
+    name: str
+    """The method."""
+    pooling: Pooling
+    """How the tokens of the encoder become the embedding that is probed; by default as the method's authors do."""
+    augment: bool = True
+    """Scale each axis by U(2/3, 3/2) and shift by U(-0.2, 0.2)."""
+    model: EncoderConfig
+    """Sizes of the model."""
+
+    @model_validator(mode="after")
+    def _check_pooling(self) -> Self:
+        if self.pooling == "class|max" and not getattr(self.model, "class_token", False):
+            raise ValueError(f"the pooling 'class|max' needs a [CLS] token, which the encoder of {self.name} has not")
+        return self
+
+
+METHOD_CONFIGS: Choices[MethodConfig] = Choices("method")
+"""The configuration of every method, by its name."""
+
+
+class PretrainOutput(OutputConfig):
+    """Where a run of pre-training goes, and what is made of it. Nothing here changes its weights."""
+
+    probe: bool = True
+    """Linear-probe the untrained and the trained encoder where the data has labels."""
+    probe_clouds: int | None = Field(None, ge=10)
+    """Most clouds of each split that the probe of a run takes; all where absent."""
+    watch_epochs: int | None = Field(None, ge=1)
+    """Probe every so many epochs, on training clouds held out for it: the test set is read once, at the end."""
+
+
+class PretrainConfig(Config):
+    """A pre-training run. It can be repeated from this."""
+
+    sections: ClassVar[tuple[str, ...]] = ("method", "data", "training", "output")
+
+    format: tyro.conf.Suppress[Literal[2]] = 2
+    """Version of this record."""
+    recipe: tyro.conf.Suppress[str] = "custom"
+    """Name of the recipe this configuration started from."""
+    method: Annotated[METHOD_CONFIGS.of(MethodConfig), tyro.conf.arg(name="")]  # type: ignore[valid-type]
+    """What is pre-trained, and how."""
+    data: Annotated[DataConfig, tyro.conf.arg(name="")] = DataConfig()
+    """Which clouds, and how they are read."""
+    training: Annotated[TrainingConfig, tyro.conf.arg(name="")] = TrainingConfig()
+    """Length, optimisation, arithmetic."""
+    output: Annotated[PretrainOutput, tyro.conf.arg(name=""), NEUTRAL] = PretrainOutput()
+    """Where it goes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_format1(cls, values: Any) -> Any:
+        return upgrade(values) if is_flat(values) and values.keys() & FLAT else values
+
+    @model_validator(mode="after")
+    def _check_points(self) -> Self:
+        needed = self.method.model.min_points
+        if self.data.points < needed:
+            raise ValueError(
+                f"clouds of {self.data.points} points are too small for the {needed} tokens of the model's finest "
+                "level: use more points, or fewer tokens (model.group_count or model.group_counts)"
+            )
+        return self

@@ -1,0 +1,109 @@
+"""What I2P-MAE has for itself, and Point-M2AE, the same hierarchy without the 2D side."""
+
+from typing import Annotated, Literal, Self
+
+import tyro
+from pydantic import AfterValidator, Field, model_validator
+
+from i2pmae.common.config import Config
+from i2pmae.encoders.config import HierarchicalConfig
+from i2pmae.encoders.pooling import Pooling
+from i2pmae.methods.config import METHOD_CONFIGS, MethodConfig
+from i2pmae.projection.config import ProjectionConfig
+from i2pmae.teachers.catalogue import check_teacher
+
+__all__ = ["GuidanceConfig", "I2PMAEConfig", "I2PMAEMethodConfig", "LossConfig", "PointM2AEMethodConfig"]
+
+
+class I2PMAEConfig(HierarchicalConfig):
+    """Sizes of the hierarchical encoder and decoder (I2P-MAE §3.1; Point-M2AE §3). The defaults are the paper's."""
+
+    decoder_dims: tuple[int, ...] = (384, 192)
+    """Channels per decoder stage, coarsest first."""
+    decoder_depths: tuple[int, ...] = (1, 1)
+    """Transformer blocks per decoder stage."""
+    mask_ratio: float = Field(0.8, gt=0, lt=1)
+    """Share of the coarsest tokens that is masked in pre-training."""
+    predicted_points: int | None = Field(None, ge=1)
+    """Points that the coordinate head predicts for a masked neighbourhood; as many as it has where absent. The public
+    Point-M2AE predicts as many as a level-0 group has (16 for 8)."""
+    semantic_dim: tyro.conf.Suppress[int] = Field(0, ge=0)
+    """Channels of the 2D features that a token predicts per neighbour: views times the teacher's channels, set when a
+    run begins; 0 for a model without semantic head."""
+
+    @model_validator(mode="after")
+    def _check_decoder(self) -> Self:
+        if len(self.decoder_dims) != self.levels - 1 or len(self.decoder_depths) != self.levels - 1:
+            raise ValueError(f"the decoder must have one stage less than the encoder ({self.levels - 1})")
+        if self.decoder_dims[0] != self.encoder_dims[-1]:
+            raise ValueError(
+                f"decoder_dims must start with the encoder's last width, {self.encoder_dims[-1]}: {self.decoder_dims}"
+            )
+        for width in self.decoder_dims:
+            if width % self.heads:
+                raise ValueError(f"width {width} is not a multiple of the {self.heads} heads")
+        return self
+
+
+class GuidanceConfig(Config):
+    """How saliency decides what stays visible (I2P-MAE §3.3)."""
+
+    kind: Literal["standardised", "paper", "random"] = "standardised"
+    """``standardised``: saliency with zero mean and unit deviation per cloud; ``paper``: raw; ``random``: ignored."""
+    temperature: float = Field(1.0, gt=0)
+    """Divides the saliency before the softmax: smaller prefers salient tokens more strongly."""
+
+
+class LossConfig(Config):
+    """Weights of the two objectives (I2P-MAE §3.3, equation 8)."""
+
+    coordinates: float = Field(1.0, ge=0)
+    """Weight of the Chamfer distance of masked tokens (L3D)."""
+    semantics: float = Field(1.0, ge=0)
+    """Weight of the squared error of visible tokens' 2D features (L2D)."""
+    targets: Literal["normalised", "raw"] = "normalised"
+    """2D features as targets: ``normalised`` over the channels of each feature, so that the two losses weigh the same
+    whatever the teacher's scale; ``raw`` as in the paper."""
+
+
+@METHOD_CONFIGS.add
+class PointM2AEMethodConfig(MethodConfig):
+    """Point-M2AE: masked autoencoding of a hierarchy of tokens, without a 2D model (arXiv 2205.14401)."""
+
+    name: tyro.conf.Suppress[Literal["point-m2ae"]] = "point-m2ae"
+    """The method."""
+    pooling: Pooling = "mean+max"
+    """How the tokens of the encoder become the embedding that is probed; by default as the method's authors do."""
+    model: I2PMAEConfig = I2PMAEConfig()
+    """Sizes of the model."""
+
+
+@METHOD_CONFIGS.add
+class I2PMAEMethodConfig(MethodConfig):
+    """I2P-MAE: the same hierarchy, guided by a 2D model that also gives targets (arXiv 2212.06785)."""
+
+    name: tyro.conf.Suppress[Literal["i2p-mae"]] = "i2p-mae"
+    """The method."""
+    pooling: Pooling = "max"
+    """How the tokens of the encoder become the embedding that is probed; by default as the method's authors do."""
+    model: I2PMAEConfig = I2PMAEConfig()
+    """Sizes of the model."""
+    teacher: Annotated[str, AfterValidator(check_teacher)] = "embedded"
+    """2D model: ``embedded`` (in the package), a name of `i2pmae teachers`, a Hugging Face name, or a local folder. It
+    is loaded where guidance or semantic targets need it."""
+    teacher_precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the teacher; ``auto`` is bf16 where it is fast."""
+    cache_teacher: bool = False
+    """Run the teacher once per cloud on its canonical views and keep the maps on disk, instead of on every augmented
+    batch. Augmentation then moves points but not the images that the teacher saw."""
+    projection: ProjectionConfig = ProjectionConfig()
+    """Depth maps."""
+    guidance: GuidanceConfig = GuidanceConfig()
+    """2D-guided masking."""
+    loss: LossConfig = LossConfig()
+    """Weights of the objectives."""
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a 2D model takes part: it guides the masks or gives the targets."""
+        return self.guidance.kind != "random" or self.loss.semantics > 0

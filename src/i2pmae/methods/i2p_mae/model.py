@@ -1,0 +1,82 @@
+"""I2P-MAE: a masked autoencoder of point clouds guided by a 2D model (arXiv 2212.06785)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import nn
+
+from i2pmae.encoders.base import PointModel, initialise
+from i2pmae.encoders.hierarchical import HierarchicalEncoder
+from i2pmae.encoders.tokenizer import Hierarchy, point_indices
+from i2pmae.encoders.tokens import EncodedLevel
+from i2pmae.methods.i2p_mae.config import I2PMAEConfig
+from i2pmae.methods.i2p_mae.decoder import HierarchicalDecoder
+from i2pmae.ops import gather
+from i2pmae.typing import Bool, Float, Int, Tensor
+
+__all__ = ["I2PMAE", "Reconstruction"]
+
+
+class Reconstruction(NamedTuple):
+    """What the heads predict, for the tokens of the decoded level of all clouds in one row."""
+
+    offsets: Float[Tensor, "masked p 3"]
+    """Coordinates of the neighbours of each masked token, relative to its centre."""
+    semantics: Float[Tensor, "visible k s"] | None
+    """2D features of each neighbour of each visible token; absent in a model without semantic head."""
+    masked: Bool[Tensor, "b m"]
+    """Which tokens are masked: rows of ``offsets`` in order; the others are rows of ``semantics``."""
+
+
+class I2PMAE(PointModel):
+    """Encoder, decoder and both heads. With ``semantic_dim`` 0 it is Point-M2AE: no semantic head.
+
+    The model knows no 2D teacher: saliency decides ``visible`` outside, and targets are compared outside.
+    """
+
+    def __init__(self, config: I2PMAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        semantic_dim = config.semantic_dim
+        self.encoder = HierarchicalEncoder(config)
+        self.decoder = HierarchicalDecoder(config)
+        self.decoded_level = len(config.group_counts) - len(config.decoder_dims)
+        members = config.group_sizes[self.decoded_level]
+        self.coordinate_head = nn.Linear(config.decoder_dims[-1], 3 * (config.predicted_points or members))
+        self.semantic_head = nn.Linear(config.decoder_dims[-1], members * semantic_dim) if semantic_dim else None
+        self.apply(initialise)
+
+    def encode(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
+        """Encoded tokens per level, finest first; ``visible`` is the result of :func:`propagate`."""
+        return self.encoder(hierarchy, visible)
+
+    def reconstruct(
+        self, hierarchy: Hierarchy, encoded: Sequence[EncodedLevel], visible: Sequence[Bool[Tensor, "b _"]]
+    ) -> Reconstruction:
+        """Predictions of both heads (I2P-MAE §3.3)."""
+        tokens = self.decoder(hierarchy, encoded)
+        shown = visible[self.decoded_level]
+        members = self.config.group_sizes[self.decoded_level]
+        offsets = self.coordinate_head(tokens[~shown]).unflatten(-1, (-1, 3))
+        semantics = None
+        if self.semantic_head is not None:
+            semantics = self.semantic_head(tokens[shown]).view(-1, members, self.config.semantic_dim)
+        return Reconstruction(offsets, semantics, ~shown)
+
+    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]]) -> Reconstruction:
+        """One pre-training pass: the visible tokens encoded, all decoded, both heads."""
+        return self.reconstruct(hierarchy, self.encode(hierarchy, visible), visible)
+
+    def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
+        """True coordinates of the neighbours of each masked token, relative to its centre."""
+        return hierarchy[self.decoded_level].offsets[masked]
+
+    def target_points(self, hierarchy: Hierarchy) -> Int[Tensor, "b m"]:
+        """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level."""
+        return point_indices(hierarchy, self.decoded_level - 1)
+
+    def target_semantics(
+        self, hierarchy: Hierarchy, features: Float[Tensor, "b m s"], masked: Bool[Tensor, "b m2"]
+    ) -> Float[Tensor, "visible k s"]:
+        """Features (of :meth:`target_points`) of the neighbours of each visible token of the decoded level."""
+        return gather(features, hierarchy[self.decoded_level].neighbours)[~masked]

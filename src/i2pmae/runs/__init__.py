@@ -1,0 +1,1 @@
+"""Run folders: one run each, locked, with its configuration and the one record of what it found."""

@@ -1,0 +1,83 @@
+"""A run of a downstream task, from beginning to end, whichever task it is."""
+
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from i2pmae.common.devices import resolve_device
+from i2pmae.common.errors import CheckpointError
+from i2pmae.runs.folder import RunFolder, prepare_run_folder
+from i2pmae.runs.record import RESULTS_FILE, RunRecord
+from i2pmae.tasks.base import Material, TaskSpec
+from i2pmae.tasks.config import TaskRunConfig
+from i2pmae.tasks.report import report_task
+from i2pmae.tasks.start import Say, Setup, open_start, settle, speaker, with_axis
+
+__all__ = ["run", "stored_record"]
+
+TWIN_FOLDER = "scratch"
+"""Folder within a run for its twin, which starts from initial weights."""
+
+
+def run(spec: TaskSpec, config: TaskRunConfig, *, resume: bool = False, shown: bool = True) -> RunRecord:
+    """The record of a run of the task, with that of its twin where there is one, and all that a run folder holds.
+
+    Runs on the same machine with the same configuration end in the same weights, stopped and resumed or not. Raises the
+    errors of reading data, loading a checkpoint and training: see :mod:`i2pmae.common.errors`.
+    """
+    say = speaker(shown)
+    with prepare_run_folder(config.output.folder, config, resume) as folder:
+        finished = _finished(folder, say)
+        if finished is not None:
+            return finished
+        setup, material = _set_up(spec, config, say, shown)
+        trained = spec.train_and_test(setup, material, folder.path, resume)
+        record = trained.record
+        if config.task.twin:
+            say("The same from initial weights:")
+            twin = spec.train_and_test(setup.from_scratch(), material, folder.path / TWIN_FOLDER, resume)
+            record = record.with_twin(twin.record)
+            twin.finish()
+        spec.draw(folder.path, trained)
+        if config.output.report:
+            report_task(folder.path, spec, config, record, trained)
+        record.save(folder.path / RESULTS_FILE)
+        trained.finish()  # last: a run that is stopped before goes on from what this removes
+    return record
+
+
+def stored_record(folder: Path) -> RunRecord | None:
+    """The record in a folder; ``None`` where it is absent, cut off or edited, and to be made anew."""
+    try:
+        return RunRecord.load(folder)
+    except CheckpointError:
+        return None
+
+
+def _finished(folder: RunFolder, say: Say) -> RunRecord | None:
+    """The record of a run that came to its end in the folder; ``None`` where something is left to do."""
+    if folder.note:
+        say(folder.note)
+    found = stored_record(folder.path) if folder.resumed else None
+    if found is not None:
+        say(f"The run in {folder.path} is finished.")
+    return found
+
+
+def _set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tuple[Setup, Material]:
+    """The task of a configuration and its clouds."""
+    device = resolve_device(config.training.device)
+    source = open_start(config.task)
+    config, said = with_axis(config, source)
+    if said:
+        say(said)
+    material = spec.open(config, say, shown)
+    settled, chosen = settle(config, source, material.training)
+    say(f"{material.told}; encoder {source.method}, {source.name}; {device}")
+    if chosen:
+        say("Chosen: " + ", ".join(f"{field} {_told(value)}" for field, value in chosen.items()))
+    return Setup(settled, source, device, chosen, say, shown), material
+
+
+def _told(value: JsonValue) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

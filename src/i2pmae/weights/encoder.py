@@ -1,0 +1,159 @@
+"""A trained encoder, ready to use."""
+
+from functools import cached_property
+from typing import Any, Literal
+
+from i2pmae.common.errors import UsageError
+from i2pmae.encoders.base import PointModel, TokenEncoder
+from i2pmae.encoders.pooling import POOLINGS, Pooling
+from i2pmae.typing import Float, Tensor
+from i2pmae.weights.applied import AppliedModel, like
+from i2pmae.weights.clouds import given_points, thin
+
+__all__ = ["EmbeddingModule", "Encoder"]
+
+
+class EmbeddingModule(PointModel):
+    """An encoder with its read-out as a module: clouds to embeddings, with gradients."""
+
+    def __init__(self, encoder: TokenEncoder, pooling: Pooling) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+
+    def forward(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b c"]:
+        """One vector per cloud; ``points`` are y up and in the unit sphere, at least :attr:`min_points` of each cloud.
+
+        :class:`UsageError` for points of the wrong shape or number.
+        """
+        return self.embed(points)
+
+
+class Encoder(AppliedModel):
+    """A frozen encoder of point clouds: evaluation mode, no gradients, same result whatever else is in the batch."""
+
+    def __repr__(self) -> str:
+        return (
+            f"Encoder({self.record.method}, {self.embedding_dim} channels, at least {self.min_points} points, "
+            f"trained on {self.record.points}, {self.device})"
+        )
+
+    @property
+    def embedding_dim(self) -> int:
+        """Channels of an embedding, pooled as the record says."""
+        return self.model.embedding_dim(self.pooling)
+
+    @property
+    def pooling(self) -> Pooling:
+        """How the tokens of a cloud become its embedding, unless a call says otherwise."""
+        assert self.record.pooling is not None  # a record without says that there is no encoder
+        return self.record.pooling
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What it is: method and task, what it was trained on and with, its sizes, and the notes of its record.
+
+        ``channels`` of an embedding, ``point_channels`` of the features of a point, ``parameters`` of the encoder
+        alone; ``points`` per cloud in training, ``files_up`` the axis that pointed up in the files of then.
+        """
+        record, notes = self.record, dict(self.record.notes)
+        return {
+            "method": record.method,
+            "task": record.task,
+            "recipe": notes.pop("recipe", ""),
+            "data": notes.pop("data", ""),
+            "teacher": record.teacher,
+            "points": record.points,
+            "min_points": self.min_points,
+            "channels": self.embedding_dim,
+            "point_channels": self.model.point_feature_dim,
+            "parameters": sum(values.numel() for values in self.model.encoder.parameters()),
+            "pooling": self.pooling,
+            "files_up": record.files_up,
+            "i2pmae_version": record.i2pmae_version,
+            "notes": notes,
+        }
+
+    @cached_property
+    def module(self) -> EmbeddingModule:
+        """The encoder as a part of your own model: a ``torch.nn.Module`` from ``(b, n, 3)`` points to ``(b, c)``.
+
+        It has gradients, and evaluation mode until ``train()``. Its points are y up and in the unit sphere, as a
+        :class:`~i2pmae.data.CloudSet` has them and :func:`i2pmae.normalise` makes them. Fine-tuning in a loop of one's
+        own, here with a linear head for 10 classes:
+
+        >>> encoder = i2pmae.load("runs/pretrain", device="cuda")
+        >>> body, head = encoder.module.train(), torch.nn.Linear(encoder.embedding_dim, 10).cuda()
+        >>> optimiser = torch.optim.AdamW([*body.parameters(), *head.parameters()], lr=1e-4)
+        >>> for points, labels in batches:
+        ...     loss = torch.nn.functional.cross_entropy(head(body(points)), labels)
+        ...     optimiser.zero_grad()
+        ...     loss.backward()
+        ...     optimiser.step()
+        >>> encoder.embed(clouds)  # with what the encoder has learnt by now, always in evaluation mode
+
+        The weights are those of the encoder, not a copy: what the module learns, :meth:`embed` shows.
+        """
+        return EmbeddingModule(self.model.encoder, self.pooling).eval()
+
+    def embed(
+        self,
+        points: Any,
+        *,
+        batch_size: int = 64,
+        up: Literal["y", "z", "x"] = "y",
+        normalise: bool = True,
+        max_points: int | Literal["trained"] | None = "trained",
+        pooling: Pooling | None = None,
+    ) -> Any:
+        """One vector per cloud, float32, in the kind of array that came: ``(b, c)``, or ``(c,)`` for a single cloud.
+
+        Args:
+            points: ``(b, n, 3)``, a single cloud ``(n, 3)``, or a list of ``(n_i, 3)`` clouds of different sizes, as
+                NumPy arrays or PyTorch tensors of any floating-point type; or a :class:`~i2pmae.data.CloudSet`. A
+                tensor's result is on the tensor's device. A cloud with fewer points than the encoder has tokens is
+                filled up with points of its own, drawn again as they are where a file has too few.
+            batch_size: clouds at a time; changes speed and memory, not the result.
+            up: the axis that points up in the clouds; the encoder was trained with y up.
+            normalise: move each cloud into the unit sphere, as in training.
+            max_points: clouds with more points are thinned to so many, by a choice that depends on their size alone.
+                ``trained`` is the number seen in training, whose density the encoder knows best; None uses all.
+            pooling: how the coarsest tokens become one vector: ``max``, ``mean+max`` (their sum), ``mean|max`` (side by
+                side) or ``class|max`` (with the [CLS] token, where the encoder has one). As :attr:`pooling` says where
+                absent.
+
+        Raises:
+            UsageError: for another shape or type, coordinates that are not finite, fewer than 3 different points, or a
+                result that is not finite; it names the cloud.
+            CheckpointError: for weights that make a cloud in the unit sphere a result that is not finite.
+        """
+        points = given_points(points, up)
+        kind = pooling or self.pooling
+        if kind not in POOLINGS:
+            raise UsageError(f"Unknown pooling {kind!r}: expected {' or '.join(POOLINGS)}.")
+        most = self._most(max_points)
+        rows = self._run(points, batch_size, up, normalise, lambda batch, _: self.model.embed(thin(batch, most), kind))
+        return like(points, rows, (self.model.embedding_dim(kind),))
+
+    def point_features(
+        self,
+        points: Any,
+        *,
+        batch_size: int = 16,
+        up: Literal["y", "z", "x"] = "y",
+        normalise: bool = True,
+        max_points: int | Literal["trained"] | None = "trained",
+    ) -> Any:
+        """One vector per point, float32: ``(b, n, d)``, ``(n, d)`` for a single cloud, or a list for a list.
+
+        The tokens of all levels, each interpolated from the three nearest centres to the points, side by side. Every
+        point gets its features, also where the tokens are made from fewer (``max_points``). Arguments and errors are
+        those of :meth:`embed`.
+        """
+        points = given_points(points, up)
+        most = self._most(max_points)
+        rows = self._run(
+            points, batch_size, up, normalise, lambda batch, _: self.model.point_features(thin(batch, most), at=batch)
+        )
+        empty = () if rows else (points.shape[1], self.model.point_feature_dim)
+        return like(points, rows, empty)

@@ -1,0 +1,143 @@
+"""Benchmarks and scripts are no part of the package, so nothing else would notice when they stop working.
+
+Each runs here as small as it can; how fast it is is not tested.
+"""
+
+import argparse
+import importlib
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from i2pmae.cli.pretrain import COMMAND
+from i2pmae.teachers.loading import EMBEDDED_FOLDER
+
+ROOT = Path(__file__).parents[1]
+SMALL: dict[str, tuple[str, ...]] = {
+    "embedded_teacher": ("--data", "{labelled}", "--skip-shapes", "--vit", str(EMBEDDED_FOLDER)),
+    "guidance": ("--clouds", "2", "--draws", "3", "--data", "{clouds}"),
+    "ops": ("--clouds", "2", "--points", "256", "--channels", "8", "--repeats", "1"),
+    "probe": ("--clouds", "60", "--features", "6", "--classes", "3", "--tolerances", "0.1", "0.01"),
+    "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0"),
+    "shapes": ("--points", "64", "--rounds", "1"),
+    "step": ("--sizes", "tiny", "--steps", "1", "--clouds", "2"),
+    "teachers": ("embedded", "--images", "1", "--rounds", "1"),
+}
+"""Arguments with which a benchmark takes a moment."""
+LAST: dict[str, tuple[str, ...]] = {
+    "embedded_teacher": ("| labelled | 1.00 | 1.00 | 1.00 |",),
+    "guidance": ("standardised", "0.5"),
+    "ops": ("whole map enlarged",),
+    "probe": ("0.01",),
+    "reading": ("workers 0: 8 clouds",),
+    "shapes": ("64 points", "clean"),
+    "step": ("tiny",),
+    "teachers": ("embedded bf16:", "eager attention"),
+}
+"""What the last line of its output says."""
+
+
+def test_every_benchmark_is_run() -> None:
+    assert sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")) == sorted(SMALL)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_benchmark_runs(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as some set it themselves, for the whole process
+    data = {"clouds": tmp_path / "clouds.npy", "labelled": tmp_path / "labelled.npz"}
+    points, labels = np.random.default_rng(0).normal(size=(4, 1024, 3)).astype(np.float32), np.arange(4) % 2
+    np.save(data["clouds"], points)
+    np.savez(data["labelled"], x_train=points, y_train=labels, x_test=points[:2], y_test=labels[:2])
+    benchmark = importlib.import_module(f"benchmarks.{name}")
+    benchmark.main([argument.format(**data) for argument in SMALL[name]])
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert all(part in last for part in LAST[name]), last
+
+
+def test_probe_benchmark_measures_the_tolerances_and_leaves_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from i2pmae.evaluation import classifiers
+
+    seen = []
+    fit = classifiers.LinearSVC.fit
+    monkeypatch.setattr(classifiers.LinearSVC, "fit", lambda self, *a, **k: (seen.append(self.tol), fit(self, *a))[1])
+    usual = classifiers.TOLERANCE
+    importlib.import_module("benchmarks.probe").main([*SMALL["probe"][:6], "--tolerances", "0.5", "0.25"])
+    assert set(seen) == {0.5, 0.25}
+    assert usual == classifiers.TOLERANCE
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_distillation_writes_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    script = importlib.import_module("distil_teacher")
+    output = tmp_path / "student"
+    options = script.Options(EMBEDDED_FOLDER, output, steps=1, batch=2, layers=(0, 2), held_out=2, pool=22, bf16=False)
+    record = script.Distillation(options).run()
+    assert record["steps"] == 1 and record["images_seen"] == 2
+
+    from i2pmae.teachers.loading import load_teacher
+
+    assert load_teacher(output).feature_dim == load_teacher("embedded").feature_dim
+    with pytest.raises(SystemExit):
+        script.tyro.cli(script.Options, args=["--help"])
+
+
+@pytest.mark.slow
+def test_readme_picture_is_drawn_from_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from i2pmae import pretrain, recipe
+
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    script = importlib.import_module("readme_picture")
+    monkeypatch.setattr(script, "SHOWN", {"airplane": 1, "chair": 0})
+    monkeypatch.setattr(script, "SEARCHED", 3 * len(script.CATEGORIES))
+    run, picture = tmp_path / "run", tmp_path / "picture.png"
+    pretrain(recipe("tiny"), clouds=10, epochs=1, batch_size=4, output=run, probe=False, shown=False)
+    script.main(str(run), str(picture))
+
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        assert image.height == script.EDGE + script.HEAD + 2 * (script.TILE + script.FOOT) + script.EDGE // 2
+
+
+def test_gpu_script_passes_options_that_exist(tmp_path: Path) -> None:
+    calls = _calls_of(tmp_path, "gpu.sh", str(tmp_path / "out"), "scans", "deit-s16", "7")
+    benchmarks = [call for call in calls if call[0].startswith("benchmarks/")]
+    for script, *arguments in benchmarks:
+        parser: argparse.ArgumentParser = importlib.import_module(f"benchmarks.{Path(script).stem}").parser()
+        assert parser.parse_args(arguments).device == "cuda"
+    assert {Path(script).stem for script, *_ in benchmarks} == {"ops", "step"}
+    assert ["-m", "pytest", "-m", "gpu", "tests"] in calls
+    (command,) = (call for call in calls if call[:2] == ["-m", "i2pmae"])
+    assert command[2] == "pretrain"
+    given = COMMAND.read(command[3:])
+    assert given is not None
+    config = given.config
+    assert (config.recipe, config.data.source, config.training.epochs) == ("small", "scans", 7)
+    assert (config.training.device, config.output.folder) == ("cuda", tmp_path / "out" / "run")
+    assert config.method == COMMAND.recipes()["small"]().changed(teacher="deit-s16").method
+
+
+def _calls_of(folder: Path, script: str, *arguments: str) -> list[list[str]]:
+    """What a shell script calls ``python3`` with, where that does nothing else, and there is a GPU."""
+    commands, log = folder / "commands", folder / "calls"
+    commands.mkdir()
+    for name, text in (("python3", f"printf '%s\\n' \"$@\" --end-- >>'{log}'"), ("nvidia-smi", "echo GPU")):
+        (commands / name).write_text(f"#!/bin/sh\n{text}\n")
+        (commands / name).chmod(0o755)
+    path = os.pathsep.join([str(commands), os.environ["PATH"]])
+    subprocess.run(["bash", str(ROOT / "scripts" / script), *arguments], check=True, env={**os.environ, "PATH": path})
+    found: list[list[str]] = [[]]
+    for line in log.read_text().splitlines():
+        if line == "--end--":
+            found.append([])
+        else:
+            found[-1].append(line)
+    return found[:-1]

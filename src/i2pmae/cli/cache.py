@@ -1,6 +1,5 @@
 """``i2pmae cache``: what was read and is kept, so that it is read once."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from i2pmae.cli.help import run_one
 from i2pmae.cli.options import otherwise, parse
 
 if TYPE_CHECKING:
@@ -63,15 +63,7 @@ class ClearCaches:
 def run(arguments: Sequence[str]) -> None:
     """List or clear."""
     commands: dict[str, Callable[[Sequence[str]], None]] = {"list": list_entries, "clear": clear}
-    first = arguments[0] if arguments else ""
-    if first in ("", "-h", "--help", "help"):
-        print(HELP.rstrip(), file=sys.stdout if first else sys.stderr)
-        if not first:
-            raise SystemExit(2)
-        return
-    from i2pmae.common.errors import pick
-
-    pick("cache command", first, commands)(arguments[1:])
+    run_one("cache", commands, HELP, arguments)
 
 
 def list_entries(arguments: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """``i2pmae data``: what data sets can be read, whether one is whole, and how to make it fast."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from i2pmae.cli.help import run_one
 from i2pmae.cli.options import otherwise, parse
 
 if TYPE_CHECKING:
@@ -117,15 +117,7 @@ class Listing:
 def run(arguments: Sequence[str]) -> None:
     """Check, prepare or list."""
     commands: dict[str, Callable[[Sequence[str]], None]] = {"check": check, "prepare": prepare, "list": list_readers}
-    first = arguments[0] if arguments else ""
-    if first in ("", "-h", "--help", "help"):
-        print(HELP.rstrip(), file=sys.stdout if first else sys.stderr)
-        if not first:
-            raise SystemExit(2)
-        return
-    from i2pmae.common.errors import pick
-
-    pick("data command", first, commands)(arguments[1:])
+    run_one("data", commands, HELP, arguments)
 
 
 def check(arguments: Sequence[str]) -> None:

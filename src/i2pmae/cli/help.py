@@ -1,13 +1,14 @@
 """Short help texts of commands whose options are the fields of a configuration, made without the parser."""
 
 import inspect
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from i2pmae.common.config import Config
 
-__all__ = ["HELP_ALL", "short_help"]
+__all__ = ["HELP_ALL", "run_one", "short_help"]
 
 HELP_ALL = "--help-all"
 WIDTH, INDENT = 100, 24
@@ -63,3 +64,18 @@ def _entry(option: str, text: str) -> list[str]:
     if len(first) < INDENT - 1:
         return [f"{first:{INDENT}}{filled[0]}", *(" " * INDENT + line for line in filled[1:])]
     return [first, *(" " * INDENT + line for line in filled)]
+
+
+def run_one(
+    name: str, commands: Mapping[str, Callable[[Sequence[str]], None]], text: str, arguments: Sequence[str]
+) -> None:
+    """Run that of a command's own commands which the first argument names; ``text`` is their help."""
+    first = arguments[0] if arguments else ""
+    if first in ("", "-h", "--help", "help"):
+        print(text.rstrip(), file=sys.stdout if first else sys.stderr)
+        if not first:
+            raise SystemExit(2)
+        return
+    from i2pmae.common.errors import pick
+
+    pick(f"{name} command", first, commands)(arguments[1:])

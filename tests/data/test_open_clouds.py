@@ -79,7 +79,7 @@ def test_many_groups_of_files_keep_their_order(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_a_script_without_main_guard_may_use_workers(shapes: Path, tmp_path: Path) -> None:
-    code = f"from i2pmae.data import open_clouds\nprint(len(open_clouds({str(shapes)!r}, workers=2).ids))\n"
+    code = f"from i2pmae.data.folder import open_clouds\nprint(len(open_clouds({str(shapes)!r}, workers=2).ids))\n"
     (tmp_path / "script.py").write_text(code)
     for arguments, text in (([str(tmp_path / "script.py")], None), (["-"], code)):
         done = subprocess.run([sys.executable, *arguments], input=text, capture_output=True, text=True, timeout=120)

@@ -97,8 +97,8 @@ def pretrain(
 
     Args:
         config: the run; the recipe ``default`` where absent.
-        teacher: a 2D model of your own, any object with the methods of :class:`~i2pmae.teachers.Teacher`, in the place
-            of the one that the configuration names.
+        teacher: a 2D model of your own, any object with the methods of :class:`~i2pmae.teachers.base.Teacher`, in the
+            place of the one that the configuration names.
         resume: go on with the run in the output folder, as if it had never stopped.
         shown: whether progress is shown, on standard error.
         changes: fields of the configuration by name, as :meth:`~i2pmae.common.config.Config.changed` takes them.

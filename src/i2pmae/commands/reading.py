@@ -13,7 +13,7 @@ __all__ = ["Reading", "open_data", "source_name"]
 
 
 class Reading(TypedDict, total=False):
-    """How files become clouds; each as in :class:`~i2pmae.data.DataConfig`, and as it says where absent."""
+    """How files become clouds; each as in :class:`~i2pmae.data.config.DataConfig`, and as it says where absent."""
 
     points: int | None
     """Points per cloud; where absent, as many as the model was trained on."""

@@ -82,7 +82,7 @@ def test_a_script_without_main_guard_may_use_workers(shapes: Path, tmp_path: Pat
     code = f"from i2pmae.data.folder import open_clouds\nprint(len(open_clouds({str(shapes)!r}, workers=2).ids))\n"
     (tmp_path / "script.py").write_text(code)
     for arguments, text in (([str(tmp_path / "script.py")], None), (["-"], code)):
-        done = subprocess.run([sys.executable, *arguments], input=text, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([sys.executable, *arguments], input=text, capture_output=True, text=True, check=False)
         assert done.stdout == "16\n", done.stderr
         assert "Traceback" not in done.stderr
 

@@ -38,6 +38,16 @@ def test_a_cloud_does_not_depend_on_the_process(shapes) -> None:
     assert done.stdout.strip() == hashlib.sha256(shapes.points[:6].tobytes()).hexdigest()
 
 
+def test_points_do_not_depend_on_the_order_of_a_partition(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reordered(keys: np.ndarray, place: int, axis: int) -> np.ndarray:
+        order = partition(keys, place, axis=axis)
+        return np.concatenate([order[:, place::-1], order[:, :place:-1]], axis=1)
+
+    partition = np.argpartition
+    monkeypatch.setattr(np, "argpartition", reordered)
+    np.testing.assert_array_equal(make_shapes(6, 256).points, shapes.points[:6])
+
+
 def test_later_clouds_come_from_later_blocks() -> None:
     kind = CATALOGUE["house"]
     first, second = (make_block(kind, n, 64, split="train", seed=0, config=CLEAN)[0] for n in (0, 1))

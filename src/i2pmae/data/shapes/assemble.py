@@ -60,7 +60,7 @@ def sample_surface(mesh: Mesh, points: int, generator: np.random.Generator) -> t
 
 
 def thin(cloud: np.ndarray, points: int, generator: np.random.Generator, config: ShapesConfig) -> np.ndarray:
-    """Indices ``(b, points)`` of points that stay: none from the hidden region, the others with uneven density.
+    """Indices ``(b, points)``, ascending, of points that stay: none from the hidden region, with uneven density.
 
     The smallest of exponential draws with rate w are a sample without replacement with weights w; hidden points come
     last.
@@ -79,7 +79,8 @@ def thin(cloud: np.ndarray, points: int, generator: np.random.Generator, config:
     probe = np.sort(depth[:, :128], 1)
     limit = np.take_along_axis(probe, (probe.shape[1] - 1 - share * probe.shape[1]).astype(np.int64).clip(0), 1)
     keys += np.where((depth > limit) & (share > 0), np.float32(1e6), np.float32(0))
-    return np.argpartition(keys, points - 1, axis=1)[:, :points]
+    # A partition has no order of its own: it differs between versions of NumPy, and between processors.
+    return np.sort(np.argpartition(keys, points - 1, axis=1)[:, :points], axis=1)
 
 
 def disturb(cloud: np.ndarray, generator: np.random.Generator, config: ShapesConfig) -> None:

@@ -45,6 +45,15 @@ def say(text: str) -> None:
     console().print(text, soft_wrap=True)
 
 
+class _Bar(Progress):
+    """A progress bar that writes nothing at all where it is disabled."""
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if not self.disable:  # Rich before 14.3 writes a blank line even then
+            super().stop()
+
+
 def text_column(template: str) -> TextColumn:
     """A column of a progress bar whose text is shown as it is."""
     return TextColumn(template, markup=False)
@@ -53,7 +62,7 @@ def text_column(template: str) -> TextColumn:
 def progress_bar() -> Progress:
     """A rich progress bar with count, elapsed and remaining time, on standard error where that is a terminal."""
     out = console()
-    return Progress(
+    return _Bar(
         text_column("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

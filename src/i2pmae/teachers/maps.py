@@ -168,7 +168,7 @@ class CachedMaps:
             raise I2PError(
                 f"Cannot write the teacher's maps in {self.folder}: {error.strerror or error}. They need "
                 f"{size / 2**30:.1f} GiB. What is done stays: free some space and run again, choose another cache with "
-                "clouds.cache, or train without cache_teacher."
+                "data.cache, or train without cache_teacher."
             ) from error
 
 

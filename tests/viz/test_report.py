@@ -112,15 +112,15 @@ def test_commands_go_on_from_the_run(report, tmp_path, content):
     text = parsed(report).text
     for command in (
         "i2pmae embed runs/a 'my data' --up z --output vectors.parquet",
-        "i2pmae probe runs/a --data 'my data' --up z",
-        "i2pmae finetune --checkpoint runs/a --data 'my data' --up z --output runs/a-classes",
-        "i2pmae view 'my data' --checkpoint runs/a --up z --output view.html",
+        "i2pmae probe runs/a 'my data' --up z",
+        "i2pmae finetune runs/a 'my data' --up z --output runs/a-classes",
+        "i2pmae view runs/a 'my data' --up z --output view.html",
     ):
         assert command in text
     assert "stands for" not in text
     write_report(tmp_path / "report.html", replace(content, run=replace(content.run, labelled=False, folder="-x")))
     text = parsed(tmp_path / "report.html").text
-    assert "probe ./-x --data LABELLED_CLOUDS" in text and "LABELLED_CLOUDS stands for a folder" in text
+    assert "probe ./-x LABELLED_CLOUDS" in text and "LABELLED_CLOUDS stands for a folder" in text
     assert "embed ./-x 'my data'" in text
     write_report(tmp_path / "report.html", replace(content, run=None))
     assert f"embed {tmp_path} CLOUDS" in parsed(tmp_path / "report.html").text

@@ -245,3 +245,9 @@ def test_half_precision_weights_load(folder: Path, record: ModelRecord) -> None:
     model = load_model(folder)[0].to(torch.bfloat16)
     save_weights(folder, model, record)
     assert torch.equal(load_model(folder)[0].coordinate_head.weight, model.coordinate_head.weight.float())
+
+
+def test_only_folders_with_weights_are_named_as_near(folder: Path) -> None:
+    (folder.parent / "wieght").mkdir()
+    with pytest.raises(CheckpointError, match=r"Did you mean 'weights'\?"):
+        load_model(folder.parent / "wieghts")

@@ -34,7 +34,7 @@ def predict(
     A classifier gives ``id``, ``label``, ``probability`` and ``p_CLASS`` for every class, or with ``top`` so many of
     the most probable ones; a segmenter ``id``, mean ``probability`` and ``n_PART`` points of every part.
 
-    >>> i2pmae.predict("runs/finetune", "new/").to_pandas()
+    >>> i2pmae.predict("runs/finetune", "new/").to_pylist()
 
     Args:
         checkpoint: a run folder or weights folder of a classifier or segmenter, or one that was loaded.

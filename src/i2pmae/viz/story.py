@@ -53,7 +53,9 @@ def _headline(probe: ProbePair) -> str:
 
 def after_pretraining(run: RunContext) -> list[NextStep]:
     """What can be done with the encoder of a run, with the run's own folder, data and reading options."""
-    folder, data = _path(run.folder), _path(run.data) or CLOUDS
+    # A folder of one word could be the name of a recipe.
+    folder = run.folder if "/" in run.folder else f"./{run.folder}"
+    data = f"./{run.data}" if run.data.startswith("-") else run.data or CLOUDS
     classes = data if run.labelled else LABELLED
     options = tuple(run.options)
     return [
@@ -62,33 +64,18 @@ def after_pretraining(run: RunContext) -> list[NextStep]:
             "One vector per cloud, to search, to cluster or to classify with.",
         ),
         NextStep(
-            ("i2pmae", "probe", folder, "--data", classes, *options),
+            ("i2pmae", "probe", folder, classes, *options),
             "How well a linear classifier on the frozen features tells your classes apart.",
         ),
         NextStep(
-            (
-                "i2pmae",
-                "finetune",
-                "--checkpoint",
-                folder,
-                "--data",
-                classes,
-                *options,
-                "--output",
-                f"{folder}-classes",
-            ),
+            ("i2pmae", "finetune", folder, classes, *options, "--output", f"{folder}-classes"),
             "A classifier: the encoder is trained on with labels. `i2pmae predict` applies it to new files.",
         ),
         NextStep(
-            ("i2pmae", "view", data, "--checkpoint", folder, *options, "--output", "view.html"),
+            ("i2pmae", "view", folder, data, *options, "--output", "view.html"),
             "The pictures of this page for clouds of your choice.",
         ),
     ]
-
-
-def _path(name: str) -> str:
-    """A path that no command takes for an option."""
-    return f"./{name}" if name.startswith("-") else name
 
 
 def next_section(steps: Sequence[NextStep]) -> str:

@@ -98,9 +98,8 @@ def _find_folder(path: Path) -> Path:
     if path.name in (WEIGHTS_FILE, RECORD_FILE) and path.is_file():
         path = path.parent
     if not path.exists():
-        raise CheckpointError(
-            f"There is no checkpoint {path}: expected a run folder or a weights folder.{near_folders(path)}"
-        )
+        near = near_folders(path, holding=RECORD_FILE)
+        raise CheckpointError(f"There is no checkpoint {path}: expected a run folder or a weights folder.{near}")
     if not path.is_dir():
         raise CheckpointError(
             f"{path} is a file: expected the folder that holds {WEIGHTS_FILE} and {RECORD_FILE} (a run folder will do)."

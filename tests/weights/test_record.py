@@ -82,6 +82,20 @@ def test_records_of_the_first_version_are_read(folder: Path, absent: tuple[str, 
     assert load_model(folder)[1] == record
 
 
+@pytest.mark.parametrize(
+    ("config", "axis"),
+    [("clouds:\n  up: z\n", "z"), ("clouds:\n  up: w\n", "y"), ("clouds: [1]\n", "y"), ("][", "y"), (None, "y")],
+)
+def test_the_axis_of_the_first_version_is_that_of_its_run(folder: Path, config: str | None, axis: str) -> None:
+    values = yaml.safe_load((folder / "model.yaml").read_text())
+    values |= {"format": 1, "semantic_dim": values["model"].pop("semantic_dim")}
+    del values["model"]["architecture"], values["files_up"]
+    write(folder, values)
+    if config is not None:
+        (folder / "config.yaml").write_text(config)
+    assert load_model(folder)[1].files_up == axis
+
+
 def test_a_classifier_of_the_first_version_is_read(tmp_path: Path, clouds: np.ndarray) -> None:
     """Its encoder was described with sizes of a decoder, which it has not."""
     path, (model, record) = save_model(tmp_path, "i2p-mae classification"), make_model("i2p-mae classification")

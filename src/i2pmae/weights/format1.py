@@ -1,9 +1,13 @@
 """Records of weights of the first format, as fields of the present one."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-__all__ = ["upgrade"]
+from i2pmae.common.errors import UsageError
+from i2pmae.common.yaml import load_yaml
+
+__all__ = ["files_up", "upgrade"]
 
 POOLINGS = {"i2p-mae": "max", "point-m2ae": "mean+max", "point-mae": "mean+max", "point-bert": "class|max"}
 """What stood for an absent read-out."""
@@ -11,7 +15,20 @@ DECODER = ("decoder_dims", "decoder_depths", "mask_ratio", "predicted_points")
 """Fields that described a decoder, also where there was none."""
 
 
-def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
+def files_up(folder: Path) -> str:
+    """The axis that the run in ``folder`` was told, which then stood in its configuration alone; y where none is there.
+
+    What is wrong with the configuration is said by those who want it; weights are used without it.
+    """
+    path = folder / "config.yaml"
+    try:
+        clouds = load_yaml(path.read_text(encoding="utf-8"), str(path))["clouds"]
+        return clouds["up"] if clouds["up"] in ("x", "y", "z") else "y"
+    except (OSError, UnicodeDecodeError, UsageError, KeyError, TypeError):
+        return "y"
+
+
+def upgrade(values: Mapping[str, Any], up: str = "y") -> dict[str, Any]:
     """The fields of a record of format 2 from those of format 1; whatever is wrong in them stays wrong."""
     upgraded = {name: value for name, value in values.items() if name not in ("semantic_dim", "format")}
     task, method, model = values.get("task", "pretraining"), values.get("method"), values.get("model")
@@ -26,7 +43,7 @@ def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
     if upgraded.get("pooling") is None and task != "vocabulary":
         head = model.get("pooling") if isinstance(model, dict) and task == "classification" else None
         upgraded["pooling"] = head or POOLINGS.get(str(method), "max")
-    return upgraded | {"format": 2}
+    return {"files_up": up} | upgraded | {"format": 2}
 
 
 def _encoder(sizes: Mapping[str, Any]) -> dict[str, Any]:

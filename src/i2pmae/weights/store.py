@@ -149,7 +149,7 @@ def _read_record(folder: Path) -> ModelRecord:
             f"and 2. The weights were written by i2pmae {writer}: install that version or a newer one."
         )
     if form == 1:
-        values = format1.upgrade(values)
+        values = format1.upgrade(values, format1.files_up(folder))
     try:
         return ModelRecord.from_dict(values, str(path))
     except UsageError as error:

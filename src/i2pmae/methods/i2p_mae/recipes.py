@@ -41,7 +41,7 @@ SIZES: Mapping[str, I2PMAEConfig] = {
 
 
 def default() -> PretrainConfig:
-    """The tiny model on built-in shapes, taught by the model in the package: under 5 minutes on 2 CPU cores."""
+    """The tiny model on built-in shapes, taught by the model in the package: 4 to 6 minutes on 2 CPU cores."""
     return tiny().changed(recipe="default", output=Path("runs/pretrain"), epochs=6, probe_clouds=880, clouds=2000)
 
 

@@ -9,8 +9,9 @@ from torch import nn
 
 from i2pmae.encoders.base import TokenEncoder
 from i2pmae.encoders.config import HierarchicalConfig
-from i2pmae.encoders.layers import Block, MiniPointNet, position_embedding, radius_mask
+from i2pmae.encoders.layers import Block, position_embedding, radius_mask
 from i2pmae.encoders.masking import propagate
+from i2pmae.encoders.pointnet import MiniPointNet
 from i2pmae.encoders.tokenizer import Hierarchy, check_points, tokenise
 from i2pmae.encoders.tokens import EncodedLevel, TokenFeatures
 from i2pmae.ops import Packing, gather, pack, scatter

@@ -1,37 +1,12 @@
-"""Building blocks: mini-PointNet, position embedding, transformer blocks."""
+"""Building blocks: position embedding, transformer blocks."""
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from i2pmae.encoders.norms import BatchNorm
 from i2pmae.typing import Bool, Float, Tensor
 
-__all__ = ["Block", "MiniPointNet", "learnt_token", "position_embedding", "radius_mask"]
-
-
-class MiniPointNet(nn.Module):
-    """One vector per group of points or tokens: shared MLP, max, joined to each member, shared MLP, max."""
-
-    def __init__(self, inputs: int, widths: tuple[int, int, int], outputs: int) -> None:
-        super().__init__()
-        first, inner, second = widths
-        self.lift = nn.Linear(inputs, first)
-        self.lift_norm = BatchNorm(first)
-        self.inner = nn.Linear(first, inner)
-        self.join = nn.Linear(2 * inner, second)
-        self.join_norm = BatchNorm(second)
-        self.out = nn.Linear(second, outputs)
-
-    def forward(self, groups: Float[Tensor, "g k c"]) -> Float[Tensor, "g d"]:
-        """One token per group."""
-        g, k, c = groups.shape
-        x = self.inner(self.lift_norm(self.lift(groups.reshape(g * k, c))).relu_()).view(g, k, -1)
-        # Linear of [max, member] is the sum of two: the half of the maximum is the same for the whole group.
-        of_max, of_member = self.join.weight.chunk(2, dim=1)
-        shared = functional.linear(x.amax(1), of_max, self.join.bias)
-        x = (functional.linear(x, of_member) + shared[:, None]).view(g * k, -1)
-        return self.out(self.join_norm(x).relu_()).view(g, k, -1).amax(1)
+__all__ = ["Block", "learnt_token", "position_embedding", "radius_mask"]
 
 
 def position_embedding(width: int, hidden: int | None = None) -> nn.Sequential:

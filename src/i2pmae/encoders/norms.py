@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -11,12 +11,14 @@ from torch.nn import functional
 from i2pmae.common.errors import UsageError
 from i2pmae.typing import Float, Tensor
 
-__all__ = ["BatchNorm", "Moments", "Share", "batch_moments"]
+__all__ = ["BatchNorm", "Line", "Moments", "Share", "Statistics", "batch_moments", "gradient_line", "on_line"]
 
 Share = Callable[[Tensor], Tensor]
 """Adds a tensor up over all processes that normalise together: each gives its own, each gets the sum."""
 Moments = tuple[Float[Tensor, ""], Float[Tensor, "c"], Float[Tensor, "c"]]
 """How many rows, their mean, and the sum of squared distances from it."""
+Line = tuple[Float[Tensor, "c"], Float[Tensor, "c"], Float[Tensor, "c"]]
+"""Level, slope in the rows and slope in their gradient, per channel."""
 CHAIN = 128
 """Rows that a CPU thread adds up one after the other in float32; what comes out is added up in float64. Errors of the
 moments, forward, move values over the kinks of what follows, which no exactness backward mends."""
@@ -26,6 +28,20 @@ WIDTH = 1024
 """Numbers that are added up side by side: as many rows of few channels as fit, each to a sum of its own."""
 PIECE = 2**19
 """Numbers worked on at a time: 2 MiB in float32, which stays in a processor's cache from one operation to the next."""
+
+
+class Statistics(NamedTuple):
+    """What a batch is normalised by."""
+
+    rows: Float[Tensor, ""]
+    """How many, in float64 as the next two."""
+    mean: Float[Tensor, "c"]
+    slope: Float[Tensor, "c"]
+    """One by the deviation."""
+    scale: Float[Tensor, "c"]
+    """What a row is multiplied by, weight included, in the type that rows are computed in."""
+    shift: Float[Tensor, "c"]
+    """What is then added, bias included."""
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -61,21 +77,38 @@ class BatchNorm(nn.BatchNorm1d):
         """The rows normalised: in training by their own moments, in evaluation by the running ones."""
         if not self.training:
             return self._native(input)
-        if self.share is None and len(input) < 2:
+        exact = input.device.type != "cpu" or torch.compiler.is_compiling() or 1 < len(input) <= LONG_CHAIN
+        if exact and self.share is None:
+            self.num_batches_tracked.add_(1)
+            return self._native(input)
+        return _Normalise.apply(input, self, self.weight, self.bias)
+
+    @torch.no_grad()
+    def measure(self, rows: Float[Tensor, "n c"]) -> Statistics:
+        """What rows are normalised by in training; the running statistics take note of it.
+
+        :class:`UsageError` for a batch of one row.
+        """
+        if self.share is None and len(rows) < 2:
             raise UsageError(
-                f"BatchNorm in training needs at least 2 rows to measure how they differ, got {len(input)}: use a "
+                f"BatchNorm in training needs at least 2 rows to measure how they differ, got {len(rows)}: use a "
                 "larger batch, leave out a last batch of a single cloud, or switch to evaluation mode."
             )
+        count, mean, square = batch_moments(rows, self.share)
         self.num_batches_tracked.add_(1)
-        exact = input.device.type != "cpu" or torch.compiler.is_compiling() or len(input) <= LONG_CHAIN
-        if exact and self.share is None:
-            return self._native(input)
-        out, count, mean, square = _Normalise.apply(input, self.weight, self.bias, self.eps, self.share)
         momentum = cast(float, self.momentum)
-        with torch.no_grad():
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
-            self.running_var.lerp_((square / (count - 1)).to(self.running_var.dtype), momentum)
-        return out
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+        self.running_var.lerp_((square / (count - 1)).to(self.running_var.dtype), momentum)
+        slope = (square / count + self.eps).rsqrt()
+        scale = self.weight * slope
+        number = _number(rows)
+        return Statistics(count, mean, slope, scale.to(number), (self.bias - mean * scale).to(number))
+
+    @torch.no_grad()
+    def line(self) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+        """Scale and shift of each channel in evaluation mode."""
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        return scale, torch.addcmul(self.bias, self.running_mean, scale, value=-1)
 
     def _native(self, rows: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
         running, momentum = (self.running_mean, self.running_var), cast(float, self.momentum)
@@ -104,41 +137,48 @@ def batch_moments(rows: Float[Tensor, "n c"], share: Share | None = None) -> Mom
 
 
 class _Normalise(torch.autograd.Function):
-    """Rows normalised by their own moments, and the moments, as constants."""
+    """Rows normalised by their own moments."""
 
     @staticmethod
-    def forward(
-        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, eps: float, share: Share | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, rows: Tensor, norm: BatchNorm, weight: Tensor, bias: Tensor) -> Tensor:
+        del weight, bias  # those of the norm, named for their gradients
         rows = rows.contiguous()
-        count, mean, square = batch_moments(rows, share)
-        slope = (square / count + eps).rsqrt()
-        number = _number(weight)
-        scale = weight * slope
+        found = norm.measure(rows)
         # The native kernel reads and writes each row once: moments of 0 and 1 leave it scale and shift, here exact.
-        given = (torch.zeros_like(mean), torch.ones_like(mean), scale, bias - mean * scale)
-        zero, one, scale, shift = (values.to(number) for values in given)
-        out = functional.batch_norm(rows, zero, one, scale, shift, eps=0.0)
-        ctx.save_for_backward(rows, weight, count, mean, slope)
-        ctx.share = share
-        ctx.mark_non_differentiable(count, mean, square)
-        return out, count, mean, square
+        zero, one = torch.zeros_like(found.shift), torch.ones_like(found.shift)
+        out = functional.batch_norm(rows, zero, one, found.scale, found.shift, eps=0.0)
+        ctx.save_for_backward(rows, norm.weight)
+        ctx.found, ctx.share = found, norm.share
+        return out
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
-        rows, weight, count, mean, slope = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor]:
+        rows, weight = ctx.saved_tensors
         given = gradients[0].contiguous()
-        level, tilt = _gradient_sums(rows, given, mean, slope)
-        own = tilt.to(weight.dtype), level.to(weight.dtype)
-        if not ctx.needs_input_grad[0]:
-            return None, *own, None, None
-        if ctx.share is not None:
-            level, tilt = ctx.share(torch.stack([level, tilt])).unbind()
-        # Of normalised rows z: weight · slope · (g − Σg / n − z · Σ(g · z) / n), as a line in x plus one in g.
-        scale = weight * slope
-        lean = -scale * slope * tilt / count
-        line = (values.to(_number(rows)) for values in (-scale * level / count - lean * mean, lean, scale))
-        return _on_line(rows, given, *line), *own, None, None
+        own, line = gradient_line(rows, given, weight, ctx.found, ctx.share)
+        return on_line(rows, given, line) if ctx.needs_input_grad[0] else None, None, *own
+
+
+def gradient_line(
+    rows: Float[Tensor, "n c"],
+    gradient: Float[Tensor, "n c"],
+    weight: Float[Tensor, "c"],
+    found: Statistics,
+    share: Share | None = None,
+) -> tuple[tuple[Tensor, Tensor], Line]:
+    """The gradients of weight and bias, and the line on which that of the rows lies (:func:`on_line`).
+
+    From the gradient of the normalised rows. Of normalised rows z it is
+    weight · slope · (g − Σg / n − z · Σ(g · z) / n), a line in x plus one in g.
+    """
+    level, tilt = _gradient_sums(rows, gradient, found.mean, found.slope)
+    own = tilt.to(weight.dtype), level.to(weight.dtype)
+    if share is not None:
+        level, tilt = share(torch.stack([level, tilt])).unbind()
+    scale = weight * found.slope
+    lean = -scale * found.slope * tilt / found.rows
+    line = (-scale * level / found.rows - lean * found.mean, lean, scale)
+    return own, cast(Line, tuple(values.to(_number(rows)) for values in line))
 
 
 def _gradient_sums(rows: Tensor, gradient: Tensor, mean: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,8 +196,9 @@ def _gradient_sums(rows: Tensor, gradient: Tensor, mean: Tensor, slope: Tensor) 
     return level, tilt
 
 
-def _on_line(rows: Tensor, gradient: Tensor, level: Tensor, lean: Tensor, scale: Tensor) -> Tensor:
+def on_line(rows: Float[Tensor, "n c"], gradient: Float[Tensor, "n c"], line: Line) -> Float[Tensor, "n c"]:
     """``level + lean · rows + scale · gradient`` in the type of the rows, a cache full at a time."""
+    level, lean, scale = line
     out = torch.empty_like(rows)
     length = max(1, PIECE // rows.shape[1]) if rows.device.type == "cpu" else len(rows)
     for some, given, into in zip(rows.split(length), gradient.split(length), out.split(length), strict=True):

@@ -7,7 +7,8 @@ from torch import nn
 
 from i2pmae.encoders.base import TokenEncoder
 from i2pmae.encoders.config import PlainConfig
-from i2pmae.encoders.layers import Block, MiniPointNet, learnt_token, position_embedding
+from i2pmae.encoders.layers import Block, learnt_token, position_embedding
+from i2pmae.encoders.pointnet import MiniPointNet
 from i2pmae.encoders.tokenizer import Hierarchy, check_points, tokenise
 from i2pmae.encoders.tokens import EncodedLevel, TokenFeatures
 from i2pmae.ops import gather, pack

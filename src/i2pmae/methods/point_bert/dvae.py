@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from i2pmae.encoders.layers import MiniPointNet
 from i2pmae.encoders.masking import gumbel_noise
 from i2pmae.encoders.norms import BatchNorm
+from i2pmae.encoders.pointnet import MiniPointNet
 from i2pmae.encoders.tokenizer import Hierarchy, check_points, tokenise
 from i2pmae.methods.point_bert.config import GRID, NORM_GROUPS, DiscreteVAEConfig
 from i2pmae.ops import gather, knn

@@ -214,10 +214,10 @@ def test_shapes_of_everything() -> None:
     found = model(hierarchy, visible)
     masked = int((~visible[1]).sum())
     assert found.offsets.shape == (masked, 4, 3) == model.target_offsets(hierarchy, found.masked).shape
-    assert found.semantics is not None
-    features = torch.randn(3, 32, 6)
-    assert model.target_semantics(hierarchy, features, found.masked).shape == found.semantics.shape
-    assert found.semantics.shape == (3 * 16 - masked, 4, 6)
+    semantics = model.semantics(found)
+    assert semantics is not None
+    assert semantics.shape == (3 * 16 - masked, 4, 6)
+    assert model.target_rows(hierarchy, found.masked).shape == semantics.shape[:2]
     assert model.embed(cloud()).shape == (3, model.embedding_dim()) == (3, 48)
     assert model.point_features(cloud()).shape == (3, 64, 12 + 24 + 48)
 
@@ -226,7 +226,7 @@ def test_every_parameter_learns() -> None:
     model = I2PMAE(WITH_SEMANTICS).train()
     hierarchy = model.tokenise(cloud())
     found = model(hierarchy, visible_in(hierarchy))
-    (found.offsets.square().sum() + found.semantics.square().sum()).backward()
+    (found.offsets.square().sum() + model.semantics(found).square().sum()).backward()
     idle = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert idle == {"encoder.norms.0.weight", "encoder.norms.0.bias"}, "only the decoder's levels are normalised"
 
@@ -234,7 +234,7 @@ def test_every_parameter_learns() -> None:
 def test_without_semantics_there_is_no_semantic_head() -> None:
     model = I2PMAE(CONFIG)
     hierarchy = model.tokenise(cloud())
-    assert model(hierarchy, visible_in(hierarchy)).semantics is None
+    assert model.semantics(model(hierarchy, visible_in(hierarchy))) is None
     assert not any(name.startswith("semantic") for name in model.state_dict())
 
 

@@ -120,12 +120,13 @@ def test_losses_and_gradients(case: Case, mode: str, embed_visible_only: bool) -
     found = model(hierarchy, visible_of(case, hierarchy))
     loss = coordinates = coordinate_loss(found.offsets, model.target_offsets(hierarchy, found.masked))
     case.check(f"{mode}.loss_3d", coordinates)
-    if found.semantics is not None:
+    if model.semantic_head is not None:
         if not case.has("teacher_features"):
             return  # the recorded gradients are those of both losses
         maps = by_cloud(case.records["teacher_features"])
         features = lift(maps, gather(points, model.target_points(hierarchy)), project(points).frame).flatten(2)
-        semantics = semantic_loss(found.semantics, model.target_semantics(hierarchy, features, found.masked))
+        rows = model.target_rows(hierarchy, found.masked)
+        semantics = semantic_loss(model.semantic_head, found.shown, features.flatten(0, 1), rows)
         case.check(f"{mode}.loss_2d", semantics)
         loss = coordinates + semantics
     loss.backward()

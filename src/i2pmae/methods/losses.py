@@ -1,11 +1,18 @@
 """The two reconstruction objectives of I2P-MAE."""
 
+from typing import Any
+
+import torch
+from torch import nn
 from torch.nn import functional
 
 from i2pmae.ops import chamfer_l2
-from i2pmae.typing import Float, Tensor
+from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["coordinate_loss", "semantic_loss"]
+
+PIECE = 2**18
+"""Predicted numbers that a CPU thread works on at a time: 1 MiB in float32, which stays in its cache."""
 
 
 def coordinate_loss(predicted: Float[Tensor, "g p 3"], target: Float[Tensor, "g k 3"]) -> Float[Tensor, ""]:
@@ -13,6 +20,43 @@ def coordinate_loss(predicted: Float[Tensor, "g p 3"], target: Float[Tensor, "g 
     return chamfer_l2(predicted.float(), target.float())
 
 
-def semantic_loss(predicted: Float[Tensor, "g k s"], target: Float[Tensor, "g k s"]) -> Float[Tensor, ""]:
-    """L2D: mean squared error between predicted and lifted 2D features of the visible tokens (equation 7)."""
-    return functional.mse_loss(predicted.float(), target.float())
+def semantic_loss(
+    head: nn.Linear, tokens: Float[Tensor, "g c"], features: Float[Tensor, "m s"], rows: Int[Tensor, "g k"]
+) -> Float[Tensor, ""]:
+    """L2D: mean squared error of the 2D features that ``head`` predicts from the visible tokens (equation 7).
+
+    Token i is to predict ``features[rows[i]]``, k·s numbers. There are many of them, hundreds for each number of a
+    token: on a CPU they are predicted, compared and forgotten piece by piece, with the gradients of tokens and head.
+    """
+    if tokens.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+        return _SquaredError.apply(tokens, head.weight, head.bias, features, rows)
+    return functional.mse_loss(head(tokens).view(*rows.shape, -1).float(), features[rows].float())
+
+
+class _SquaredError(torch.autograd.Function):
+    """The mean squared error, whose gradient is computed with it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tokens: Tensor, weight: Tensor, bias: Tensor, features: Tensor, rows: Tensor
+    ) -> Float[Tensor, ""]:
+        learning = any(ctx.needs_input_grad)
+        slopes = [torch.zeros_like(value) for value in (tokens, weight, bias)] if learning else []
+        total = torch.zeros((), dtype=torch.float64)
+        step = max(1, PIECE * torch.get_num_threads() // len(weight))
+        for start in range(0, len(tokens), step):
+            some = slice(start, start + step)
+            error = torch.addmm(bias, tokens[some], weight.t())
+            error.sub_(features.index_select(0, rows[some].flatten()).view_as(error))
+            total += torch.dot(error.flatten(), error.flatten())
+            if learning:
+                torch.mm(error, weight, out=slopes[0][some])
+                slopes[1].addmm_(error.t(), tokens[some])
+                slopes[2] += error.sum(0)
+        count = max(1, len(tokens) * len(weight))
+        ctx.save_for_backward(*(slope.mul_(2 / count) for slope in slopes))
+        return (total / count).to(tokens.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return (*(slope * gradients[0] for slope in ctx.saved_tensors), None, None)

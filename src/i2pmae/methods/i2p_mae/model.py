@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from i2pmae.encoders.base import PointModel, initialise
@@ -11,7 +12,6 @@ from i2pmae.encoders.tokenizer import Hierarchy, point_indices
 from i2pmae.encoders.tokens import EncodedLevel
 from i2pmae.methods.i2p_mae.config import I2PMAEConfig
 from i2pmae.methods.i2p_mae.decoder import HierarchicalDecoder
-from i2pmae.ops import gather
 from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["I2PMAE", "Reconstruction"]
@@ -22,10 +22,10 @@ class Reconstruction(NamedTuple):
 
     offsets: Float[Tensor, "masked p 3"]
     """Coordinates of the neighbours of each masked token, relative to its centre."""
-    semantics: Float[Tensor, "visible k s"] | None
-    """2D features of each neighbour of each visible token; absent in a model without semantic head."""
+    shown: Float[Tensor, "visible c"]
+    """The decoded visible tokens, which the semantic head reads (:meth:`I2PMAE.semantics`)."""
     masked: Bool[Tensor, "b m"]
-    """Which tokens are masked: rows of ``offsets`` in order; the others are rows of ``semantics``."""
+    """Which tokens are masked: rows of ``offsets`` in order; the others are rows of ``shown``."""
 
 
 class I2PMAE(PointModel):
@@ -53,15 +53,21 @@ class I2PMAE(PointModel):
     def reconstruct(
         self, hierarchy: Hierarchy, encoded: Sequence[EncodedLevel], visible: Sequence[Bool[Tensor, "b _"]]
     ) -> Reconstruction:
-        """Predictions of both heads (I2P-MAE §3.3)."""
+        """What the coordinate head predicts, and what the semantic head reads (I2P-MAE §3.3)."""
         tokens = self.decoder(hierarchy, encoded)
         shown = visible[self.decoded_level]
-        members = self.config.group_sizes[self.decoded_level]
         offsets = self.coordinate_head(tokens[~shown]).unflatten(-1, (-1, 3))
-        semantics = None
-        if self.semantic_head is not None:
-            semantics = self.semantic_head(tokens[shown]).view(-1, members, self.config.semantic_dim)
-        return Reconstruction(offsets, semantics, ~shown)
+        return Reconstruction(offsets, tokens[shown], ~shown)
+
+    def semantics(self, found: Reconstruction) -> Float[Tensor, "visible k s"] | None:
+        """2D features of each neighbour of each visible token, as predicted; None without semantic head.
+
+        Losses of them are computed from :attr:`Reconstruction.shown` (:func:`~i2pmae.methods.losses.semantic_loss`).
+        """
+        if self.semantic_head is None:
+            return None
+        members = self.config.group_sizes[self.decoded_level]
+        return self.semantic_head(found.shown).view(-1, members, self.config.semantic_dim)
 
     def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]]) -> Reconstruction:
         """One pre-training pass: the visible tokens encoded, all decoded, both heads."""
@@ -75,8 +81,8 @@ class I2PMAE(PointModel):
         """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level."""
         return point_indices(hierarchy, self.decoded_level - 1)
 
-    def target_semantics(
-        self, hierarchy: Hierarchy, features: Float[Tensor, "b m s"], masked: Bool[Tensor, "b m2"]
-    ) -> Float[Tensor, "visible k s"]:
-        """Features (of :meth:`target_points`) of the neighbours of each visible token of the decoded level."""
-        return gather(features, hierarchy[self.decoded_level].neighbours)[~masked]
+    def target_rows(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m2"]) -> Int[Tensor, "visible k"]:
+        """Whose 2D features each visible token is to predict: rows of all :meth:`target_points` of the batch in one."""
+        below = hierarchy[self.decoded_level - 1].centres.shape[1]
+        first = torch.arange(len(masked), device=masked.device)[:, None, None] * below
+        return (hierarchy[self.decoded_level].neighbours + first)[~masked]

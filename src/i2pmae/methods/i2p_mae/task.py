@@ -1,5 +1,7 @@
 """I2P-MAE and Point-M2AE pre-training: what happens with a batch (arXiv 2212.06785, figure 2)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -14,7 +16,7 @@ from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodCon
 from i2pmae.methods.i2p_mae.model import I2PMAE, Reconstruction
 from i2pmae.methods.losses import coordinate_loss, semantic_loss
 from i2pmae.methods.task import PretrainTask, as_array, predicted_points, shown_tokens
-from i2pmae.ops import gather
+from i2pmae.ops import gather, pack
 from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import ViewFrame, view_frame
 from i2pmae.projection.views import parse_views
@@ -22,7 +24,7 @@ from i2pmae.teachers.base import Teacher
 from i2pmae.teachers.loading import load_teacher
 from i2pmae.teachers.maps import CachedMaps, ViewMaps, look
 from i2pmae.training.task import Batch, Loss, Losses
-from i2pmae.typing import Bool, Float, Tensor
+from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["I2PMAETask", "PointM2AETask", "build_i2p_mae", "build_point_m2ae", "open_teacher"]
 
@@ -124,17 +126,21 @@ class I2PMAETask(PointM2AETask):
         canonical, points = self.drawn(batch, rng)
         hierarchy = self.model.tokenise(points)
         with torch.no_grad():
-            saliency, semantics = self._ask_teacher(batch, canonical, points, hierarchy)
+            seen = self._ask_teacher(batch, canonical, points)
+            saliency = None if seen is None else self.saliency(*seen, hierarchy)
             visible = self.choose_visible(saliency, hierarchy, rng)
         found = self.model(hierarchy, visible)
         losses = {"coordinates": self._coordinates(found, hierarchy, self.config.loss.coordinates)}
-        if found.semantics is not None and semantics is not None:
-            target = self.model.target_semantics(hierarchy, semantics, found.masked)
-            error = semantic_loss(found.semantics, target)
-            explained = 1 - error.detach() / target[::8].var((0, 1), correction=0).mean()
+        head = self.model.semantic_head
+        if head is not None and seen is not None:
+            with torch.no_grad():
+                features, rows = self.targets(*seen, hierarchy, visible)
+                variance = features[rows[::8]].var((0, 1), correction=0).mean()
+            error = semantic_loss(head, found.shown, features, rows)
             losses["semantics"] = Loss(
                 error, "Squared error of visible tokens' 2D features", self.config.loss.semantics
             )
+            explained = 1 - error.detach() / variance
             losses["explained"] = Loss(explained, "Share of the 2D features' variance that is predicted", None)
         if saliency is not None:
             standard = guidance_logits(saliency, "standardised")[visible[-1]].mean()
@@ -142,25 +148,16 @@ class I2PMAETask(PointM2AETask):
         return losses
 
     def _ask_teacher(
-        self,
-        batch: Batch,
-        canonical: Float[Tensor, "b n 3"],
-        points: Float[Tensor, "b n 3"],
-        hierarchy: Hierarchy,
-    ) -> tuple[Float[Tensor, "b m"] | None, Float[Tensor, "b m2 s"] | None]:
-        """The saliency of the coarsest tokens and the 2D features to be predicted, as far as there are any."""
+        self, batch: Batch, canonical: Float[Tensor, "b n 3"], points: Float[Tensor, "b n 3"]
+    ) -> tuple[ViewMaps, ViewFrame, Float[Tensor, "b n 3"]] | None:
+        """The teacher's maps, their frame, and the points as it saw them, where there is a teacher."""
         if self.teacher is None:
-            return None, None
+            return None
         if self.cached is None:
             maps, frame, _ = look(self.teacher, points, self.projection)
-            seen = points
-        else:
-            maps = self.cached(batch["index"])
-            frame = view_frame(batch["points"], self.views, self.projection.image_size)
-            seen = canonical
-        wanted = self.config.loss.semantics > 0
-        semantics = self.semantics(maps, frame, seen, hierarchy) if wanted else None
-        return self.saliency(maps, frame, seen, hierarchy), semantics
+            return maps, frame, points
+        frame = view_frame(batch["points"], self.views, self.projection.image_size)
+        return self.cached(batch["index"]), frame, canonical
 
     def look_at(self, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy) -> Float[Tensor, "b m"] | None:
         """The saliency of the coarsest tokens, where there is a teacher."""
@@ -183,14 +180,28 @@ class I2PMAETask(PointM2AETask):
             return super().logits(None, like)
         return guidance_logits(saliency, guidance.kind, guidance.temperature)
 
-    def semantics(
-        self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy
-    ) -> Float[Tensor, "b m s"]:
-        """2D features of the points that the semantic head predicts, views side by side."""
-        features = lift(maps.features, gather(points, self.model.target_points(hierarchy)), frame)
+    def targets(
+        self,
+        maps: ViewMaps,
+        frame: ViewFrame,
+        points: Float[Tensor, "b n 3"],
+        hierarchy: Hierarchy,
+        visible: Sequence[Bool[Tensor, "b _"]],
+    ) -> tuple[Float[Tensor, "m s"], Int[Tensor, "visible k"]]:
+        """2D features of points, views side by side, and which of them each visible token is to predict.
+
+        Only the members of visible tokens are looked up: they are the visible ones of the level below.
+        """
+        rows, _ = pack(visible[self.model.decoded_level - 1])
+        centres = gather(points, gather(self.model.target_points(hierarchy), rows))
+        features = lift(maps.features, centres, frame)
         if self.config.loss.targets == "normalised":
             features = functional.layer_norm(features, features.shape[-1:])
-        return features.flatten(2)
+        place = torch.arange(rows.numel(), device=rows.device).view_as(rows)
+        below = hierarchy[self.model.decoded_level - 1].centres.shape[:2]
+        place = place.new_zeros(below).scatter_(1, rows, place)
+        wanted = self.model.target_rows(hierarchy, ~visible[self.model.decoded_level])
+        return features.flatten(2).flatten(0, 1), place.flatten()[wanted]
 
 
 def build_point_m2ae(setting: Setting) -> PointM2AETask:

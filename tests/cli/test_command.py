@@ -22,7 +22,7 @@ def test_help_and_version_do_not_wait_for_pytorch() -> None:
     assert all(name in done.stdout for name in COMMANDS)
 
 
-HEAVY = ("torch", "numpy", "sklearn", "pyarrow", "matplotlib", "transformers")
+HEAVY = ("torch", "numpy", "sklearn", "pyarrow", "matplotlib", "transformers", "numba")
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,32 @@
-"""Chamfer distances between small point sets."""
+"""Chamfer distances between point sets."""
 
-from i2pmae.ops.knn import squared_distances
+from i2pmae.ops.gather import gather
+from i2pmae.ops.knn import knn
 from i2pmae.typing import Float, Tensor
 
 __all__ = ["chamfer_l1", "chamfer_l2"]
 
 
 def chamfer_l2(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, ""]:
-    """Mean over a of the smallest squared distance to b, plus the same from b to a; a scalar, over the batch."""
-    distance = squared_distances(a, b)
-    return distance.amin(2).mean() + distance.amin(1).mean()
+    """Mean over a of the smallest squared distance to b, plus the same from b to a; a scalar, over the batch.
+
+    Memory is linear in the points. Of points that are equally near, the one of the lowest index has the gradient.
+    """
+    return _to_nearest(a, b).mean() + _to_nearest(b, a).mean()
 
 
 def chamfer_l1(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, ""]:
     """Half the sum of the two mean smallest distances (not squared); a scalar, averaged over the batch.
 
-    Where two points coincide the square root has no slope; its gradient there is zero.
+    Memory and ties as in :func:`chamfer_l2`. Where two points coincide the square root has no slope; its gradient there
+    is zero.
     """
-    distance = squared_distances(a, b)
-    return (_root(distance.amin(2)).mean() + _root(distance.amin(1)).mean()) / 2
+    return (_root(_to_nearest(a, b)).mean() + _root(_to_nearest(b, a)).mean()) / 2
+
+
+def _to_nearest(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, "b n"]:
+    """Squared distances to the nearest points of the other set; which these are has no gradient."""
+    return (a - gather(b, knn(a, b, 1)[..., 0])).square().sum(-1)
 
 
 def _root(value: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

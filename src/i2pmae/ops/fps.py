@@ -3,6 +3,7 @@
 import torch
 
 from i2pmae.common.errors import UsageError
+from i2pmae.ops.arrays import array, has_kernels
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["fps"]
@@ -17,9 +18,18 @@ def fps(points: Float[Tensor, "b n 3"], count: int) -> Int[Tensor, "b {count}"]:
     Where a cloud has fewer distinct points than ``count``, index 0 repeats. All points take part, those near the origin
     too. :class:`UsageError` where ``count`` exceeds the points.
     """
-    clouds, number, _ = points.shape
+    number = points.shape[1]
     if not 1 <= count <= number:
         raise UsageError(f"fps: cannot choose {count} of {number} points; give clouds of at least {count} points.")
+    if not has_kernels(points):
+        return _fps(points, count)
+    from i2pmae.kernels import sampling
+
+    return torch.from_numpy(sampling.fps(array(points), count, torch.get_num_threads()))
+
+
+def _fps(points: Float[Tensor, "b n 3"], count: int) -> Int[Tensor, "b {count}"]:
+    clouds, number, _ = points.shape
     x, y, z = points.unbind(-1)
     x, y, z = x.contiguous(), y.contiguous(), z.contiguous()
     nearest = torch.full((clouds, number), torch.inf, dtype=points.dtype, device=points.device)

@@ -3,14 +3,17 @@
 import torch
 
 from i2pmae.common.errors import UsageError
+from i2pmae.ops.arrays import array, has_kernels
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["knn", "squared_distances"]
 
+_LARGEST = 128
+"""The largest k for compiled loops: lists grow by insertion, and longer ones take longer than sorting all distances."""
 _CHUNK = 1 << 26
 """Distances held at once: 256 MiB in float32."""
 _CPU_CHUNK = 1 << 19
-"""The same on a CPU, where what fits into the cache is twice as fast (benchmarks/ops.py)."""
+"""The same on a CPU, where what fits into the cache is twice as fast."""
 
 
 def squared_distances(a: Float[Tensor, "*b n 3"], b: Float[Tensor, "*b m 3"]) -> Float[Tensor, "*b n m"]:
@@ -29,8 +32,17 @@ def knn(query: Float[Tensor, "b m 3"], points: Float[Tensor, "b n 3"], k: int) -
     number = points.shape[1]
     if not 1 <= k <= number:
         raise UsageError(f"knn: cannot choose {k} neighbours among {number} points; give at least {k} points.")
+    if k > _LARGEST or not has_kernels(query, points):
+        return _knn(query, points, k)
+    from i2pmae.kernels import neighbours
+
+    return torch.from_numpy(neighbours.knn(array(query), array(points), k, torch.get_num_threads()))
+
+
+def _knn(query: Float[Tensor, "b m 3"], points: Float[Tensor, "b n 3"], k: int) -> Int[Tensor, "b m {k}"]:
+    number = points.shape[1]
     chunk = _CPU_CHUNK if query.device.type == "cpu" else _CHUNK
-    clouds = max(1, chunk // (query.shape[1] * number))
+    clouds = max(1, chunk // max(1, query.shape[1] * number))
     rows = max(1, chunk // (clouds * number))
     found = [
         torch.cat([_nearest(squared_distances(part, some), k) for part in queries.split(rows, dim=1)], dim=1)
@@ -41,6 +53,8 @@ def knn(query: Float[Tensor, "b m 3"], points: Float[Tensor, "b n 3"], k: int) -
 
 def _nearest(distance: Float[Tensor, "b m n"], k: int) -> Int[Tensor, "b m {k}"]:
     """The k smallest per row in the order (distance, index)."""
+    if k == 1:
+        return distance.argmin(-1, keepdim=True)
     take = min(k + 1, distance.shape[-1])
     value, index = distance.topk(take, largest=False, sorted=True)
     if take > k:

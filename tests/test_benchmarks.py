@@ -59,19 +59,18 @@ def test_benchmark_runs(
     assert all(part in last for part in LAST[name]), last
 
 
-def test_probe_benchmark_measures_the_tolerances_and_leaves_the_usual_one(
+def test_probe_benchmark_sets_the_package_beside_liblinear(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from i2pmae.evaluation import classifiers
-
+    benchmark = importlib.import_module("benchmarks.probe")
     seen = []
-    fit = classifiers.LinearSVC.fit
-    monkeypatch.setattr(classifiers.LinearSVC, "fit", lambda self, *a, **k: (seen.append(self.tol), fit(self, *a))[1])
-    usual = classifiers.TOLERANCE
-    importlib.import_module("benchmarks.probe").main([*SMALL["probe"][:6], "--tolerances", "0.5", "0.25"])
-    assert set(seen) == {0.5, 0.25}
-    assert usual == classifiers.TOLERANCE
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    fit = benchmark.LinearSVC.fit
+    monkeypatch.setattr(benchmark.LinearSVC, "fit", lambda self, *a, **k: (seen.append(self.tol), fit(self, *a))[1])
+    benchmark.main([*SMALL["probe"][:6], "--tolerances", "1e-6", "0.5"])
+    assert set(seen) == {1e-6, 0.5}
+    _, own, exact, rough = capsys.readouterr().out.splitlines()
+    assert own.startswith("own") and exact.startswith("LIBLINEAR, 1e-06") and rough.startswith("LIBLINEAR, 0.5")
+    assert own.split()[-5:] == exact.split()[-5:], "the same C, accuracy and predictions"
 
 
 def test_distillation_writes_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,12 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import derive
+from i2pmae.evaluation.svm import SVMPath
 
 __all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "usable_folds"]
 
@@ -28,8 +29,8 @@ NEIGHBOURS = (1, 3, 5, 10, 20, 50)
 """Values of k that are tried."""
 PATIENCE, WORSE = 2, 0.005
 """After so many values in a row that are worse than the best by so much, larger ones (of C: the slowest) are left."""
-TOLERANCE, MOST_ITERATIONS = 1e-2, 1000
-"""Of the SVM's dual solver; benchmarks/probe.py shows what other tolerances cost and change."""
+MOST_ITERATIONS = 1000
+"""Of the logistic regression's solver."""
 
 
 class Fitted(Protocol):
@@ -51,8 +52,8 @@ class Classifier:
     """What is chosen."""
     values: tuple[float, ...]
     """What is tried, in ascending order."""
-    fit: Callable[[float, np.ndarray, np.ndarray], Fitted]
-    """The classifier with a value of its parameter, fitted to features and labels."""
+    fitter: Callable[[np.ndarray, np.ndarray], Callable[[float], Fitted]]
+    """What fits the classifier of one value after the other, best in ascending order, to given features and labels."""
     counts_neighbours: bool = False
     """Whether the parameter is a number of training clouds, of which there must be so many."""
 
@@ -68,27 +69,27 @@ class Chosen:
     """Mean accuracy over the folds for every value that was tried."""
 
 
-def _svm(C: float, features: np.ndarray, labels: np.ndarray) -> Fitted:
-    machine = LinearSVC(C=C, dual=True, tol=TOLERANCE, max_iter=MOST_ITERATIONS, random_state=0)
-    return _standardised(machine, features, labels)
+def _svm(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
+    return SVMPath(features, labels).fit
 
 
-def _logistic(C: float, features: np.ndarray, labels: np.ndarray) -> Fitted:
-    return _standardised(LogisticRegression(C=C, max_iter=MOST_ITERATIONS), features, labels)
+def _logistic(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
+    ready = features.astype(np.float64)
+
+    def fit(C: float) -> Fitted:
+        machine = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=MOST_ITERATIONS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # at large C, which cross-validation then leaves
+            # A few clouds of each class are what few-shot learning is about, and no regression.
+            warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+            return machine.fit(ready, labels)
+
+    return fit
 
 
-def _standardised(machine: LinearSVC | LogisticRegression, features: np.ndarray, labels: np.ndarray) -> Fitted:
-    """The classifier on features standardised by their own mean and deviation."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # at large C, which cross-validation then does not choose
-        # A few clouds of each class are what few-shot learning is about, and no regression.
-        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
-        return make_pipeline(StandardScaler(), machine).fit(features.astype(np.float64), labels)
-
-
-def _knn(k: float, features: np.ndarray, labels: np.ndarray) -> Fitted:
-    machine = KNeighborsClassifier(int(k), metric="cosine", algorithm="brute")
-    return machine.fit(features.astype(np.float64), labels)
+def _knn(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
+    ready = features.astype(np.float64)
+    return lambda k: KNeighborsClassifier(int(k), metric="cosine", algorithm="brute").fit(ready, labels)
 
 
 STANDARDISED = "standardised with the training clouds' mean and deviation"
@@ -145,15 +146,15 @@ def choose(
     grid = _check_neighbours(classifier, grid, smallest)
     scores: dict[float, float] = {}
 
-    def hits(fold: int, value: float) -> int:
-        train, held = splits[fold]
-        fitted = classifier.fit(value, features[train], labels[train])
-        return int((fitted.predict(features[held]) == labels[held]).sum())
+    def hits(fit: Callable[[float], Fitted], held: np.ndarray, value: float) -> int:
+        return int((fit(value).predict(features[held]) == labels[held]).sum())
 
-    # The solvers run without Python's lock, so threads are enough to use all cores.
-    with ThreadPoolExecutor(min(folds, torch.get_num_threads())) as pool:
+    # The solvers run without Python's lock, so threads are enough to use all cores, one core a fold.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(folds, torch.get_num_threads())) as pool:
+        fits = list(pool.map(lambda split: classifier.fitter(features[split[0]], labels[split[0]]), splits))
+        tests = [held for _, held in splits]
         for value in track(grid, f"Choosing {classifier.parameter}", shown=shown):
-            scores[value] = sum(pool.map(hits, range(folds), [value] * folds)) / len(labels)
+            scores[value] = sum(pool.map(hits, fits, tests, [value] * folds)) / len(labels)
             if max(list(scores.values())[-PATIENCE:]) < max(scores.values()) - WORSE:
                 break
     return Chosen(max(scores, key=lambda value: (scores[value], -value)), folds, scores)

@@ -113,7 +113,7 @@ def probe_features(
     labels = np.searchsorted(present, y_train)
     named = [names[i] for i in present]
     chosen = choose(kind, train_features, labels, values=values, folds=folds, names=named, seed=seed, shown=shown)
-    fitted = kind.fit(chosen.value, train_features, labels)
+    fitted = kind.fitter(train_features, labels)(chosen.value)
     predicted = present[fitted.predict(test_features)]
     frequent = present[np.bincount(labels).argmax()]
     how = _how(kind, chosen, len(y_train))

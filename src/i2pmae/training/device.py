@@ -13,7 +13,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 
 from i2pmae.common.errors import UsageError
 
-__all__ = ["Precision", "check_compiler", "make_fabric", "repeatable", "resolve_precision"]
+__all__ = ["Precision", "check_compiler", "make_fabric", "repeatable", "resolve_precision", "runs_ahead"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
 FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -30,6 +30,12 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     if name not in ("fp32", "bf16", "fp16"):
         raise UsageError(f"Unknown precision {name!r}: use auto, fp32, bf16 or fp16.")
     return name  # type: ignore[return-value]
+
+
+def runs_ahead(device: torch.device) -> bool:
+    """Whether steps are begun on ``device`` before those before them are over: it works by itself, and has the kernels
+    for an optimiser that can be told on the device to change nothing."""
+    return device.type == "cuda"
 
 
 def make_fabric(device: torch.device, precision: Precision) -> Fabric:

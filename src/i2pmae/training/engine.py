@@ -30,7 +30,7 @@ from i2pmae.training.checkpoint import (
     load_model,
 )
 from i2pmae.training.config import TrainingConfig
-from i2pmae.training.device import Precision, check_compiler, make_fabric, repeatable, resolve_precision
+from i2pmae.training.device import Precision, check_compiler, make_fabric, repeatable, resolve_precision, runs_ahead
 from i2pmae.training.history import History, MetricsLog
 from i2pmae.training.hooks.base import Hook, StepRecord
 from i2pmae.training.hooks.checkpoints import Checkpoints
@@ -131,7 +131,7 @@ def fit(
         display = stack.enter_context(ProgressDisplay(start, plan.steps, plan.epochs, shown))
         _announce(display, plan, settings, saved, arithmetic)
         stack.enter_context(repeatable(device))
-        learner = Learner(task, clouds, plan, settings, make_fabric(device, precision), ahead=device.type == "cuda")
+        learner = Learner(task, clouds, plan, settings, make_fabric(device, precision), ahead=runs_ahead(device))
         if saved is not None:
             learner.load(path, saved)
         task.model.train()

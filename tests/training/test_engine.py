@@ -2,6 +2,7 @@ import math
 import multiprocessing
 import os
 import signal
+import tempfile
 import warnings
 
 import numpy as np
@@ -122,6 +123,20 @@ def test_a_worker_that_dies_is_explained(tmp_path):
     task.pause = 0.05
     with pytest.raises(TrainingError, match=r"that loads batches died.*--resume"):
         fit(task, small_clouds(), settings(loaders=2, epochs=20), tmp_path, shown=False)
+
+
+def test_what_the_death_of_a_worker_interrupts_is_let_go_at_once(tmp_path):
+    def interrupted(_):
+        files = [tempfile.NamedTemporaryFile(dir=tmp_path) for _ in range(3)]  # noqa: SIM115
+        try:
+            raise EOFError(f"{len(files)} files")
+        except EOFError:
+            raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.") from None
+
+    with pytest.raises(TrainingError, match="that loads batches died") as caught:
+        fit(Acting(2, interrupted), small_clouds(), settings(), tmp_path / "run", shown=False)
+    assert caught.value.__cause__ is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):

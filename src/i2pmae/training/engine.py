@@ -6,6 +6,7 @@ seed and the step's number, so a run goes on from a checkpoint as if it had neve
 
 import contextlib
 import math
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,13 +208,19 @@ def _explaining_dead_loaders() -> Iterator[None]:
     """A block in which the death of a process that loads batches becomes a :class:`TrainingError`.
 
     PyTorch raises it from a signal handler, so it may surface anywhere, also in the midst of an ending that another
-    sign of the same death (a closed connection) began.
+    sign of the same death (a closed connection) began. What the frames that it interrupted hold (connections, the
+    temporary files with which PyTorch tries whether any can be opened) is let go at once: left to the garbage
+    collector, the files would be reported as never closed.
     """
     try:
         yield
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
+        sign: BaseException | None = error
+        while sign is not None:
+            traceback.clear_frames(sign.__traceback__)
+            sign = sign.__context__
         raise TrainingError(
             f"A process that loads batches died: {error}. Run the same command with --resume to go on from the last "
             "checkpoint; with clouds.workers 0 there are no such processes."

@@ -16,6 +16,8 @@ from i2pmae.methods.point_bert import stage_one as stage_one_module
 from i2pmae.methods.point_bert.config import StageOneConfig
 from i2pmae.methods.point_bert.dvae import DiscreteVAE
 from i2pmae.runs.record import RunRecord
+from i2pmae.training.hooks.base import Hook
+from i2pmae.training.task import Task
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
 from tests.cli.conftest import Call
@@ -71,11 +73,12 @@ def test_stage_one_can_stop_and_go_on_and_be_given(
     assert call("pretrain", "--config", miniature("point-bert-tiny", archive, whole, **quick))[0] == 0
 
     def stopped(*arguments: Any, **options: Any) -> None:
-        real(*arguments, **options, on_epoch=[interrupt])
+        real(*arguments, **options, hooks=[Interrupt()])
 
-    def interrupt(epoch: int, *_: object) -> None:
-        if epoch == 2:  # before its checkpoint: the one of epoch 1 is there
-            raise TrainingInterrupted("stopped")
+    class Interrupt(Hook):
+        def after_epoch(self, epoch: int, task: Task) -> None:
+            if epoch == 2:  # before its checkpoint: the one of epoch 1 is there
+                raise TrainingInterrupted("stopped")
 
     real = stage_one_module.fit
     monkeypatch.setattr(stage_one_module, "fit", stopped)

@@ -7,10 +7,10 @@ import torch
 
 from i2pmae.common.errors import CheckpointError, I2PError, TrainingError, UsageError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.training import engine
 from i2pmae.training.checkpoint import checkpoint_path, load_checkpoint
 from i2pmae.training.engine import fit
 from i2pmae.training.history import History
+from i2pmae.training.hooks import checkpoints
 from i2pmae.training.task import Loss, Losses
 from tests.training.small import Acting, Linear, SmallTask, same, settings, small_clouds, weights
 
@@ -102,7 +102,7 @@ def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path):
 def test_a_full_disk_keeps_the_last_checkpoint_and_a_resume_goes_on(tmp_path, monkeypatch):
     whole = SmallTask()
     fit(whole, small_clouds(), settings(), tmp_path / "whole", shown=False)
-    original, calls = engine.save_checkpoint, []
+    original, calls = checkpoints.save_checkpoint, []
 
     def full_from_the_second_on(path, checkpoint):
         calls.append(path)
@@ -113,7 +113,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_a_resume_goes_on(tmp_path, mo
             )
         original(path, checkpoint)
 
-    monkeypatch.setattr(engine, "save_checkpoint", full_from_the_second_on)
+    monkeypatch.setattr(checkpoints, "save_checkpoint", full_from_the_second_on)
     with pytest.raises(I2PError, match="No space left"):
         fit(SmallTask(), small_clouds(), settings(), tmp_path / "full", shown=False)
     monkeypatch.undo()

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from i2pmae.training import display
-from i2pmae.training.display import ProgressDisplay
+from i2pmae.training.hooks import display
+from i2pmae.training.hooks.display import ProgressDisplay
 
 
 @pytest.mark.parametrize("width", [80, 140])

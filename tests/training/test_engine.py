@@ -2,6 +2,7 @@ import math
 import multiprocessing
 import os
 import signal
+import tempfile
 import warnings
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 import torch
 
 from i2pmae.common.errors import TrainingError, TrainingInterrupted
-from i2pmae.training import display
 from i2pmae.training.checkpoint import checkpoint_path, load_checkpoint
 from i2pmae.training.engine import fit
 from i2pmae.training.history import History
+from i2pmae.training.hooks import display
+from i2pmae.training.hooks.base import Hook
 from tests.training.small import Acting, Linear, SmallTask, same, settings, small_clouds, weights
 
 STEPS = 15  # 3 epochs of 5 batches of 8 of 44 clouds
@@ -123,6 +125,20 @@ def test_a_worker_that_dies_is_explained(tmp_path):
         fit(task, small_clouds(), settings(loaders=2, epochs=20), tmp_path, shown=False)
 
 
+def test_what_the_death_of_a_worker_interrupts_is_let_go_at_once(tmp_path):
+    def interrupted(_):
+        files = [tempfile.NamedTemporaryFile(dir=tmp_path) for _ in range(3)]  # noqa: SIM115
+        try:
+            raise EOFError(f"{len(files)} files")
+        except EOFError:
+            raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.") from None
+
+    with pytest.raises(TrainingError, match="that loads batches died") as caught:
+        fit(Acting(2, interrupted), small_clouds(), settings(), tmp_path / "run", shown=False)
+    assert caught.value.__cause__ is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     def twice(_):
         os.kill(os.getpid(), signal.SIGINT)
@@ -152,18 +168,23 @@ def test_checkpoints_come_with_time_too(tmp_path):
     assert load_checkpoint(checkpoint_path(tmp_path))["step"] == 3
 
 
-def test_callbacks_at_the_end_of_epochs_disturb_nothing(tmp_path):
+def test_hooks_see_every_step_and_epoch_and_disturb_nothing(tmp_path):
     seen = []
 
-    def watch(epoch, task, history):
-        task.model.eval()
-        torch.manual_seed(99)
-        seen.append((epoch, len(history), torch.rand(1).item()))
+    class Watch(Hook):
+        def after_step(self, record):
+            assert record.latest
+            seen.append(record.step)
+
+        def after_epoch(self, epoch, task):
+            task.model.eval()
+            torch.manual_seed(99)
+            seen.append(f"epoch {epoch}")
 
     plain, watched = SmallTask(), SmallTask()
     fit(plain, small_clouds(), settings(), tmp_path / "plain", shown=False)
-    fit(watched, small_clouds(), settings(), tmp_path / "watched", on_epoch=[watch], shown=False)
-    assert [entry[:2] for entry in seen] == [(1, 5), (2, 10), (3, 15)]
+    fit(watched, small_clouds(), settings(), tmp_path / "watched", hooks=[Watch()], shown=False)
+    assert seen == [*range(1, 6), "epoch 1", *range(6, 11), "epoch 2", *range(11, 16), "epoch 3"]
     assert same(weights(plain), weights(watched))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from i2pmae.commands.pretrain_probe import compare_probes, watcher
+from i2pmae.commands.pretrain_probe import Watch, compare_probes
 from i2pmae.common.devices import resolve_device
 from i2pmae.common.errors import CheckpointError, DataError
 from i2pmae.common.progress import say
@@ -161,8 +161,8 @@ def _train(run: _Run, folder: RunFolder, resume: bool) -> FitResult:
     config = run.config
     watch = []
     if config.output.watch_epochs and run.training.labels is not None:
-        watch.append(watcher(config, run.task.student, run.record(), run.training, folder.path, run.shown))
-    return fit(run.task, run.training, config.training, folder.path, resume=resume, on_epoch=watch, shown=run.shown)
+        watch.append(Watch(config, run.task.student, run.record(), run.training, folder.path, run.shown))
+    return fit(run.task, run.training, config.training, folder.path, resume=resume, hooks=watch, shown=run.shown)
 
 
 def _probe(run: _Run) -> tuple[RunRecord | None, EmbeddingScatter | None]:

@@ -1,6 +1,5 @@
 """The linear probes that a pre-training run makes: before and after it, and on the way."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from i2pmae.evaluation.features import embed_set
 from i2pmae.evaluation.probe import linear_probe, train_and_test
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.runs.record import RunRecord, describe_run
-from i2pmae.training.history import History
+from i2pmae.training.hooks.base import Hook
 from i2pmae.training.task import Task
 from i2pmae.viz import EmbeddingScatter
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.record import ModelRecord
 
-__all__ = ["compare_probes", "watcher"]
+__all__ = ["Watch", "compare_probes"]
 
 
 @dataclass(frozen=True)
@@ -33,28 +32,37 @@ class _Features:
     test: np.ndarray
 
 
-def watcher(
-    config: PretrainConfig, model: PointModel, record: ModelRecord, clouds: CloudSet, folder: Path, shown: bool
-) -> Callable[[int, Task, History], None]:
-    """Probes of ``model`` on training clouds alone: three quarters to fit, one quarter to score."""
-    seed, every = config.training.seed, config.output.watch_epochs or 1
-    sample = _capped(clouds, config.output.probe_clouds, seed)
-    fitted, held, _ = train_and_test(CloudSet(sample.points, sample.ids, sample.labels, sample.classes), seed)
-    lines: list[str] = []
+class Watch(Hook):
+    """Probes of ``model`` now and then, on training clouds alone: three quarters to fit, one quarter to score."""
 
-    def watch(epoch: int, _task: Task, _history: History) -> None:
-        if epoch % every:
+    def __init__(
+        self,
+        config: PretrainConfig,
+        model: PointModel,
+        record: ModelRecord,
+        clouds: CloudSet,
+        folder: Path,
+        shown: bool,
+    ) -> None:
+        self.seed, self.every = config.training.seed, config.output.watch_epochs or 1
+        self.model, self.record, self.folder, self.shown = model, record, folder, shown
+        sample = _capped(clouds, config.output.probe_clouds, self.seed)
+        unsplit = CloudSet(sample.points, sample.ids, sample.labels, sample.classes)
+        self.fitted, self.held, _ = train_and_test(unsplit, self.seed)
+        self._lines = ["epoch,accuracy_on_held_out_training_clouds"]
+
+    def after_epoch(self, epoch: int, _task: Task) -> None:
+        """Probe the model, if the epoch's turn has come, and note the accuracy in watch.csv."""
+        if epoch % self.every:
             return
-        assert fitted.labels is not None and held.labels is not None
-        encoder = Encoder(model, record, next(model.parameters()).device)
-        features = [embed_set(encoder, part, shown=False) for part in (fitted, held)]
-        found = linear_probe(features[0], fitted.labels, features[1], held.labels, seed=seed)
-        lines.append(f"{epoch},{found.accuracy:.6f}")
-        write_text(folder / "watch.csv", "epoch,accuracy_on_held_out_training_clouds\n" + "\n".join(lines) + "\n")
-        if shown:
+        assert self.fitted.labels is not None and self.held.labels is not None
+        encoder = Encoder(self.model, self.record, next(self.model.parameters()).device)
+        features = [embed_set(encoder, part, shown=False) for part in (self.fitted, self.held)]
+        found = linear_probe(features[0], self.fitted.labels, features[1], self.held.labels, seed=self.seed)
+        self._lines.append(f"{epoch},{found.accuracy:.6f}")
+        write_text(self.folder / "watch.csv", "\n".join(self._lines) + "\n")
+        if self.shown:
             say(f"Epoch {epoch}: linear probe {found.accuracy:.1%} on held-out training clouds")
-
-    return watch
 
 
 def compare_probes(

@@ -14,7 +14,7 @@ from i2pmae.tasks.config import TaskConfig, TaskRunConfig, ValidatedTask
 from i2pmae.tasks.start import Setup
 from i2pmae.tasks.supervised import SupervisedTask
 from i2pmae.training.engine import FitResult, fit
-from i2pmae.training.validation import BestEpoch, Validation
+from i2pmae.training.hooks.best_epoch import BestEpoch, Validation
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
 
@@ -86,7 +86,7 @@ def _fit(
         every=validated(setup.config).validate_epochs,
         shown=setup.shown,
     )
-    run = fit(task, splits.train, training, folder, resume=resume, on_epoch=[choose], shown=setup.shown)
+    run = fit(task, splits.train, training, folder, resume=resume, hooks=[choose], shown=setup.shown)
     return _Fitted(run, choose.restore(task.model), choose)
 
 

@@ -14,6 +14,7 @@ from i2pmae.common.text import shortened
 
 __all__ = [
     "Checkpoint",
+    "LearnerState",
     "check_stamp",
     "checkpoint_path",
     "clear_leftovers",
@@ -36,17 +37,11 @@ SINCE_TWO = ("content",)
 """Parts of a stamp that older files lack."""
 
 
-class Checkpoint(TypedDict):
-    """What a checkpoint holds. Nothing random: that follows from seed and step."""
+class LearnerState(TypedDict):
+    """What is trained, and how far it is."""
 
-    format: int
-    """Version of this layout."""
-    stamp: dict[str, Any]
-    """What the run must have in common with the one that wrote it."""
     step: int
     """Optimiser steps done."""
-    seconds: float
-    """Time spent on them."""
     model: dict[str, torch.Tensor]
     """Parameters and persistent buffers, BatchNorm's statistics among them."""
     optimiser: dict[str, Any]
@@ -55,6 +50,17 @@ class Checkpoint(TypedDict):
     """Loss scale of fp16; empty otherwise."""
     titles: NotRequired[dict[str, str]]
     """What to call each column of the metrics."""
+
+
+class Checkpoint(LearnerState):
+    """What a checkpoint holds. Nothing random: that follows from seed and step."""
+
+    format: int
+    """Version of this layout."""
+    stamp: dict[str, Any]
+    """What the run must have in common with the one that wrote it."""
+    seconds: float
+    """Time spent on the steps."""
     arithmetic: NotRequired[str]
     """How it was computed, as far as the last bits depend on it; absent in older files."""
 
@@ -158,8 +164,13 @@ def load_model(path: Path, model: nn.Module, state: dict[str, torch.Tensor]) -> 
 
 
 def load_optimiser(path: Path, optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Put a saved state into ``optimiser``; :class:`CheckpointError` where it is that of another one."""
+    """Put a saved state into ``optimiser``; :class:`CheckpointError` where it is that of another one.
+
+    Whether it computes in the fused form stays as it is: that belongs to the device, not to the run.
+    """
     try:
-        optimiser.load_state_dict(state)
+        pairs = zip(state["param_groups"], optimiser.param_groups, strict=True)
+        groups = [{**saved, "fused": group["fused"]} for saved, group in pairs]
+        optimiser.load_state_dict({**state, "param_groups": groups})
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise _unreadable(path, f"the optimiser's state does not fit ({error})") from None

@@ -1,18 +1,22 @@
 """In which arithmetic a run computes, and how it repeats exactly."""
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 
 from i2pmae.common.errors import UsageError
 
-__all__ = ["Precision", "check_compiler", "repeatable", "resolve_precision"]
+__all__ = ["Precision", "check_compiler", "make_fabric", "repeatable", "resolve_precision", "runs_ahead"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
+FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def resolve_precision(name: str, device: torch.device) -> Precision:
@@ -26,6 +30,41 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     if name not in ("fp32", "bf16", "fp16"):
         raise UsageError(f"Unknown precision {name!r}: use auto, fp32, bf16 or fp16.")
     return name  # type: ignore[return-value]
+
+
+def runs_ahead(device: torch.device) -> bool:
+    """Whether steps are begun on ``device`` before those before them are over: it works by itself, and has the kernels
+    for an optimiser that can be told on the device to change nothing."""
+    return device.type == "cuda"
+
+
+def make_fabric(device: torch.device, precision: Precision) -> Fabric:
+    """What places batches on ``device`` and computes in ``precision``: autocast, and the loss scale of fp16.
+
+    Its ``setup`` of a model is not used: the wrapper casts what goes into a model and what comes out, while tasks call
+    their model themselves, with points that stay float32.
+    """
+    with _without_tips():
+        fabric = Fabric(
+            accelerator=device.type,
+            devices=[device.index] if device.type == "cuda" else 1,
+            precision=FABRIC_PRECISION[precision],  # type: ignore[arg-type]
+            plugins=[LightningEnvironment()],  # one process, also where a batch system runs it
+        )
+        fabric.launch()
+    return fabric
+
+
+@contextlib.contextmanager
+def _without_tips() -> Iterator[None]:
+    """Fabric says what it chose, and how to compute faster with less precision; the user of a run chose otherwise."""
+    logger = logging.getLogger("lightning_fabric")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def check_compiler() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from i2pmae.common.errors import I2PError, TrainingError
 from i2pmae.common.files import write_text
+from i2pmae.training.hooks.base import Hook, StepRecord
 
 __all__ = ["History", "MetricsLog"]
 
@@ -72,7 +73,7 @@ class History:
         )
 
 
-class MetricsLog:
+class MetricsLog(Hook):
     """Appends rows to a metrics file, continuing after the step that a run is resumed from.
 
     A row is in the file as soon as it is appended; :meth:`sync` makes sure of the disk. Both raise :class:`I2PError`
@@ -97,6 +98,10 @@ class MetricsLog:
     ) -> None:
         with contextlib.suppress(OSError):  # every row was flushed: only one that failed, and was reported, is left
             self._file.close()
+
+    def after_step(self, record: StepRecord) -> None:
+        """Add the metrics of the step."""
+        self.append(record.row)
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add the metrics of one step; all steps must have the same names (:class:`TrainingError`)."""

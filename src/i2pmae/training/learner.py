@@ -1,147 +1,194 @@
-"""One optimiser step, as a Lightning module."""
+"""One optimiser step, in two halves: its work is begun, and its figures are read."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning_fabric import Fabric
+from torch import nn
 
 from i2pmae.common.errors import TrainingError, UsageError
 from i2pmae.common.seeds import derive, torch_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.training.batches import BatchPlan
+from i2pmae.training.checkpoint import Checkpoint, LearnerState, load_optimiser
 from i2pmae.training.config import TrainingConfig
 from i2pmae.training.optimiser import build_optimiser, learning_rate
 from i2pmae.training.task import METRIC_PREFIX, Batch, Losses, Stepwise, Task
-from i2pmae.typing import Tensor
+from i2pmae.typing import Float, Tensor
 
-__all__ = ["Learner", "StepRecord"]
+__all__ = ["Begun", "Figures", "Learner"]
 
 SMALLEST_SCALE = 1.0
 """fp16 halves its loss scale (first 65536) at each overflow; below this it is no passing one."""
 
 
 @dataclass(frozen=True)
-class StepRecord:
-    """What one step did."""
+class Begun:
+    """A step whose work was handed to the device."""
 
-    losses: dict[str, float]
-    """Losses and metrics of the task, mean over the step's batches."""
-    total: float
-    """Sum of the losses."""
-    learning_rate: float
-    """The rate the step was taken with."""
+    step: int
+    """Its number, from 1."""
+    epoch: int
+    """Its epoch, from 1."""
+    batches: Sequence[Batch]
+    """What it learns from, on the CPU."""
+    rate: float
+    """Its learning rate."""
+    columns: Sequence[str]
+    """Names of its losses and metrics."""
+    numbers: Float[Tensor, " k"]
+    """Losses and metrics of each batch, the gradient's norm, the loss scale (0 where there is none); on the device."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a step came to."""
+
+    losses: Mapping[str, float]
+    """Losses and metrics of the task by column, mean over the step's batches."""
     gradient_norm: float
     """Norm of the whole gradient, before clipping."""
-    clouds: int
-    """Clouds in the step."""
 
 
-class Learner(LightningModule):
-    """Takes one optimiser step per Lightning batch: the list of batches whose gradients are averaged.
+class Learner:
+    """Takes the optimiser steps of a run: each is the average gradient of a list of batches.
 
-    Optimisation is manual, since a step checks its losses and gradients before it changes anything.
+    A step with a loss or a gradient that is not finite changes nothing, and is an error when its figures are read. On
+    the CPU they are read before the weights are changed. A GPU would have to be waited for at each step; there the
+    optimiser itself leaves everything as it is, at this step and at all that follow it.
     """
 
-    record: StepRecord
-
-    def __init__(self, task: Task, clouds: CloudSet, plan: BatchPlan, settings: TrainingConfig, step: int) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.model = task.model
-        # Methods, not the task: what else the task holds must not become a sub-module.
-        self.losses = task.losses
-        self.begin = task.begin if isinstance(task, Stepwise) else None
-        self.clouds, self.plan, self.settings = clouds, plan, settings
-        self.step = step
-        """Optimiser steps done."""
+    def __init__(
+        self, task: Task, clouds: CloudSet, plan: BatchPlan, settings: TrainingConfig, fabric: Fabric, ahead: bool
+    ) -> None:
+        """With ``ahead``, steps may be begun before the figures of those before them are read."""
+        self.task, self.clouds, self.plan, self.settings, self.fabric = task, clouds, plan, settings, fabric
+        self.ahead = ahead
+        # The fused form is the one that can be told on the device to do nothing.
+        self.optimiser = build_optimiser(task.model, settings.optimiser, fused=ahead)
+        self.scaler: torch.amp.GradScaler | None = getattr(fabric.strategy.precision, "scaler", None)
+        self.step = 0
+        """Optimiser steps begun."""
         self.titles: dict[str, str] = {}
         """What to call each column of the metrics, as the task says."""
+        kind = torch.float32 if fabric.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        self._one = torch.ones((), dtype=kind, device=fabric.device)
+        self._broken = torch.zeros((), dtype=torch.bool, device=fabric.device)
 
-    @property
-    def epoch(self) -> int:
-        """The epoch, from 1, of the step that was taken last."""
-        return (self.step - 1) // self.plan.steps_per_epoch + 1
+    def begin(self, batches: Sequence[Batch]) -> Begun:
+        """Take a step: average the gradients of ``batches``, which may be on the CPU, and change the weights.
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; the rate is set at every step."""
-        return build_optimiser(self.model, self.settings.optimiser)
-
-    def training_step(self, batches: list[Batch], _index: int) -> None:
-        """Average the gradients of ``batches`` and step; before that, :class:`TrainingError` if one is not finite."""
-        if self.begin is not None:
-            self.begin(self.step)
+        :class:`UsageError` for losses that are no losses; on the CPU, errors are those of :meth:`figures` too.
+        """
+        if isinstance(self.task, Stepwise):
+            self.task.begin(self.step)
         self.step += 1
-        self._batches = batches
-        optimiser: Any = self.optimizers()
         rate = learning_rate(self.step - 1, self.plan.steps_per_epoch, self.plan.epochs, self.settings.optimiser)
-        for group in optimiser.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = rate * group.get("rate_scale", 1.0)
-        optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         parts = [self._accumulate(part, batch, len(batches)) for part, batch in enumerate(batches)]
-        losses = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
-        optimiser.step()  # calls on_before_optimizer_step
-        self.record = StepRecord(
-            losses=losses,
-            total=sum(value for name, value in losses.items() if not name.startswith(METRIC_PREFIX)),
-            learning_rate=rate,
-            gradient_norm=self._norm,
-            clouds=sum(len(batch["points"]) for batch in batches),
-        )
-        del self._batches
+        columns = list(parts[0])
+        numbers = torch.cat([*(torch.stack([part[name] for name in columns]) for part in parts), self._clip()])
+        epoch = (self.step - 1) // self.plan.steps_per_epoch + 1
+        begun = Begun(self.step, epoch, batches, rate, columns, numbers)
+        if self.ahead:
+            self._change_where_finite(begun)
+        else:
+            self.figures(begun)
+            self.optimiser.step()
+        return begun
 
-    def _accumulate(self, part: int, batch: Batch, parts: int) -> dict[str, float]:
-        """Add a batch's share to the gradient; its losses as numbers."""
-        names = ("step", self.step - 1, self.global_rank, part)
+    def figures(self, begun: Begun) -> Figures:
+        """The figures of a step, for which this waits; :class:`TrainingError` names those that are not finite."""
+        *values, norm, scale = begun.numbers.tolist()
+        width = len(begun.columns)
+        parts = [dict(zip(begun.columns, values[i : i + width], strict=True)) for i in range(0, len(values), width)]
+        for part in parts:
+            bad = [name for name in _minimised(part) if not math.isfinite(part[name])]
+            if bad:
+                raise self._not_finite(begun, "; ".join(f"the loss {name!r} is {part[name]}" for name in bad))
+        if not math.isfinite(norm) and scale < SMALLEST_SCALE:
+            raise self._not_finite(begun, f"the gradient norm is {norm}")
+        losses = {name: sum(part[name] for part in parts) / len(parts) for name in begun.columns}
+        return Figures(losses, norm)
+
+    def load(self, path: Path, saved: Checkpoint) -> None:
+        """Go on after the step of the checkpoint at ``path``; :class:`CheckpointError` where it is of another model."""
+        load_optimiser(path, self.optimiser, saved["optimiser"])
+        if saved["scaler"]:  # empty where the checkpoint is not of fp16
+            self.fabric.strategy.precision.load_state_dict(saved["scaler"])
+        self.step = saved["step"]
+
+    def state(self) -> LearnerState:
+        """What a checkpoint holds of it; only where the figures of all steps were read."""
+        return {
+            "step": self.step,
+            "model": dict(self.task.model.state_dict()),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "titles": self.titles,
+        }
+
+    def _accumulate(self, part: int, batch: Batch, parts: int) -> dict[str, Tensor]:
+        """Add a batch's share to the gradient; its losses and metrics by column."""
+        names = ("step", self.step - 1, self.fabric.global_rank, part)
         torch.manual_seed(derive(self.settings.seed, *names))
-        found = self.losses(batch, torch_generator(self.settings.seed, *names, "rng", device=self.device))
-        losses = self._columns(found)
-        values = self._numbers(losses)
-        total = torch.stack([loss for name, loss in losses.items() if not name.startswith(METRIC_PREFIX)]).sum()
-        with torch.autocast(self.device.type, enabled=False):  # backward runs in the types that forward chose
-            self.manual_backward(total / parts)
-        return values
+        rng = torch_generator(self.settings.seed, *names, "rng", device=self.fabric.device)
+        with self.fabric.autocast():
+            losses = self._columns(self.task.losses(self.fabric.to_device(batch), rng))
+            total = torch.stack([losses[name] for name in _minimised(losses)]).sum()
+        self.fabric.backward(total / parts)  # outside of autocast: it runs in the types that forward chose
+        return {name: value.detach().to(self._one) for name, value in losses.items()}
 
     def _columns(self, losses: Losses) -> dict[str, Tensor]:
         """The weighted losses and the watched figures by their column, whose titles are kept."""
         columns = {loss.column(name): loss for name, loss in losses.items()}
+        wrong = [f"{name} {tuple(loss.value.shape)}" for name, loss in columns.items() if loss.value.ndim]
+        if wrong or not _minimised(columns):
+            raise UsageError(f"A task must return at least one loss, all scalars; got {', '.join(wrong or columns)}.")
         self.titles |= {column: loss.title for column, loss in columns.items()}
         return {column: loss.weighted for column, loss in columns.items()}
 
-    def _numbers(self, losses: dict[str, Tensor]) -> dict[str, float]:
-        """The losses as numbers, fetched in one transfer; :class:`TrainingError` names those that are not finite."""
-        minimised = [name for name in losses if not name.startswith(METRIC_PREFIX)]
-        wrong = [f"{name} {tuple(value.shape)}" for name, value in losses.items() if value.ndim]
-        if wrong or not minimised:
-            raise UsageError(f"A task must return at least one loss, all scalars; got {', '.join(wrong or losses)}.")
-        kind = torch.float32 if self.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-        numbers = torch.stack([value.detach().to(kind) for value in losses.values()]).tolist()
-        values = dict(zip(losses, numbers, strict=True))
-        bad = [name for name in minimised if not torch.tensor(values[name]).isfinite()]
-        if bad:
-            raise self._not_finite("; ".join(f"the loss {name!r} is {values[name]}" for name in bad))
-        return values
+    def _clip(self) -> Float[Tensor, "2"]:
+        """The norm of the gradient, which is clipped, and the scale that it had."""
+        scale = torch.zeros_like(self._one)
+        if self.scaler is not None:
+            scale = self.scaler.scale(self._one)
+            self.scaler.unscale_(self.optimiser)
+        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        if self.settings.optimiser.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.settings.optimiser.clip_norm, norm)
+        return torch.stack([norm.to(self._one), scale])
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Measure and clip the gradient, which is unscaled by now; :class:`TrainingError` if it is not finite."""
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        self._norm = norm.item()
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        if not norm.isfinite() and (scaler is None or scaler.get_scale() < SMALLEST_SCALE):
-            raise self._not_finite(f"the gradient norm is {self._norm}")
-        limit = self.settings.optimiser.clip_norm
-        if limit is not None and norm.isfinite():
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+    def _change_where_finite(self, begun: Begun) -> None:
+        """Take the optimiser's step unless a loss or the gradient of this step is not finite, or one before was broken.
 
-    def _not_finite(self, what: str) -> TrainingError:
-        rows = torch.cat([batch["index"] for batch in self._batches]).cpu()
-        finite = torch.cat([batch["points"].isfinite().all(-1).all(-1) for batch in self._batches]).cpu()
+        A gradient that overflows fp16 is no error while the loss scale can still be halved.
+        """
+        norm, scale = begun.numbers[-2:]
+        by_name = zip(begun.columns, begun.numbers[:-2].view(-1, len(begun.columns)).unbind(1), strict=True)
+        losses = torch.stack([values for name, values in by_name if not name.startswith(METRIC_PREFIX)])
+        self._broken |= ~losses.isfinite().all() | (~norm.isfinite() & (scale < SMALLEST_SCALE))
+        optimiser: Any = self.optimiser
+        # Where the scaler puts them too, for optimisers that look at them on the device.
+        optimiser.grad_scale, optimiser.found_inf = None, (self._broken | ~norm.isfinite()).float()
+        optimiser.step()
+        del optimiser.grad_scale, optimiser.found_inf
+        if self.scaler is not None:
+            self.scaler.update()
+
+    def _not_finite(self, begun: Begun, what: str) -> TrainingError:
+        rows = torch.cat([batch["index"] for batch in begun.batches])
+        finite = torch.cat([batch["points"].isfinite().all(-1).all(-1) for batch in begun.batches])
         message = (
-            f"Step {self.step} (epoch {self.epoch}): {what}. Nothing was changed by this step, and the last checkpoint "
-            f"is as it was. The clouds of the step: {self._names(rows.tolist())}."
+            f"Step {begun.step} (epoch {begun.epoch}): {what}. Nothing was changed by this step, and the last "
+            f"checkpoint is as it was. The clouds of the step: {self._names(rows.tolist())}."
         )
         if not finite.all():
             message += f" Not finite themselves are the points of: {self._names(rows[~finite].tolist())}."
@@ -152,3 +199,7 @@ class Learner(LightningModule):
     def _names(self, rows: Sequence[int], most: int = 16) -> str:
         shown = ", ".join(f"{self.clouds.ids[row]} (row {row})" for row in rows[:most])
         return shown + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+
+def _minimised(columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if not name.startswith(METRIC_PREFIX)]

@@ -28,11 +28,13 @@ def decays(name: str, parameter: torch.Tensor) -> bool:
     return parameter.ndim > 1 and leaf != "bias" and leaf not in TOKEN_PARAMETERS
 
 
-def build_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
+def build_optimiser(model: nn.Module, config: OptimiserConfig, fused: bool = False) -> torch.optim.AdamW:
     """AdamW over the model's trainable parameters in two groups: with and without weight decay, in that order.
 
     With a ``layer_decay`` there are two groups for each value of a parameter's :func:`distance_to_head`, nearest first;
     their ``rate_scale`` is ``layer_decay`` to the power of the distance.
+
+    ``fused`` changes all weights in one kernel, rounded otherwise.
     """
     layer_decay = config.layer_decay
     trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
@@ -48,7 +50,7 @@ def build_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.Ad
             }
             for with_decay in (True, False)
         ]
-    return torch.optim.AdamW(groups, lr=config.start_rate, betas=config.betas)
+    return torch.optim.AdamW(groups, lr=config.start_rate, betas=config.betas, fused=fused or None)
 
 
 def distance_to_head(names: Sequence[str]) -> dict[str, int]:

@@ -27,8 +27,9 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.getsignal(number) for number in SIGNALS}
-        self.install()
+            # Each is noted before the next is taken: a signal may come at any moment.
+            for number in SIGNALS:
+                self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -37,11 +38,6 @@ class StopRequest:
         for number, handler in self._previous.items():
             # None stands for a handler that Python did not set and cannot set again.
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-    def install(self) -> None:
-        """Take the signals (again, where something else took them inside the context)."""
-        for number in self._previous:
-            signal.signal(number, self._note)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:

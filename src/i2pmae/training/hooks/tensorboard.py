@@ -2,17 +2,17 @@
 
 import contextlib
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from i2pmae.training.history import COUNTS
+from i2pmae.training.hooks.base import Hook, StepRecord
 
 __all__ = ["Board"]
 
 
-class Board:
+class Board(Hook):
     """Writes each step's metrics into ``folder``; does nothing where TensorBoard is not installed.
 
     The figures are a copy of metrics.csv: where they cannot be written the run goes on without them.
@@ -35,11 +35,11 @@ class Board:
     ) -> None:
         self._do("close")
 
-    def add(self, row: Mapping[str, float]) -> None:
-        """Write the metrics of one step."""
-        for name, value in row.items():
+    def after_step(self, record: StepRecord) -> None:
+        """Write the metrics of the step."""
+        for name, value in record.row.items():
             if name not in COUNTS:
-                self._do("add_scalar", name, value, int(row["step"]))
+                self._do("add_scalar", name, value, record.step)
 
     def _do(self, method: str, *arguments: object) -> None:
         try:

@@ -13,7 +13,7 @@ from i2pmae.common.errors import CheckpointError
 from i2pmae.common.files import write_bytes, write_text
 from i2pmae.common.progress import say
 from i2pmae.training.checkpoint import load_model
-from i2pmae.training.history import History
+from i2pmae.training.hooks.base import Hook
 from i2pmae.training.task import Task
 
 __all__ = ["BestEpoch", "Validation"]
@@ -37,7 +37,7 @@ class Validation(NamedTuple):
         return self.score, -self.loss
 
 
-class BestEpoch:
+class BestEpoch(Hook):
     """After an epoch: measure, note it in validation.csv, and keep the weights where they are the best so far.
 
     A run that is killed repeats at most the epoch in which it was, and is then called again for it. So the second best
@@ -58,7 +58,7 @@ class BestEpoch:
         self.folder, self.name, self.measure = folder, name, measure
         self.epochs, self.every, self.shown = epochs, every, shown
 
-    def __call__(self, epoch: int, task: Task, _: History) -> None:
+    def after_epoch(self, epoch: int, task: Task) -> None:
         """Measure the epoch, if its turn has come."""
         rows = [row for row in self.rows() if row.epoch < epoch]  # this epoch may have been measured before a kill
         best = max(rows, key=lambda row: row.merit, default=None)

@@ -3,11 +3,9 @@ import torch
 
 from i2pmae.common.errors import CheckpointError
 from i2pmae.training.engine import fit
-from i2pmae.training.history import History
-from i2pmae.training.validation import BestEpoch, Validation
+from i2pmae.training.hooks.base import Hook
+from i2pmae.training.hooks.best_epoch import BestEpoch, Validation
 from tests.training.small import Acting, SmallTask, same, settings, small_clouds, weights
-
-NONE = History({})
 
 
 def best(folder, task, scores, **options) -> BestEpoch:
@@ -26,7 +24,7 @@ def test_the_best_epoch_is_restored(tmp_path):
     choose = best(tmp_path, task, [(0.5, 1.0), (0.75, 0.8), (0.75, 0.6), (0.75, 0.6), (0.25, 0.1)])
     for epoch in range(1, 6):
         mark(task, epoch)
-        choose(epoch, task, NONE)
+        choose.after_epoch(epoch, task)
     assert choose.restore(task.model) == Validation(3, 0.75, 0.6)  # of equal scores the smaller loss, then the first
     assert task.model[0].bias.unique().tolist() == [3.0]
     assert [row.epoch for row in choose.rows()] == [1, 2, 3, 4, 5]
@@ -38,7 +36,7 @@ def test_only_the_best_and_the_one_before_it_stay_on_disk(tmp_path):
     task = SmallTask()
     choose = best(tmp_path, task, [(score / 10, 0.0) for score in range(6)])
     for epoch in range(1, 7):
-        choose(epoch, task, NONE)
+        choose.after_epoch(epoch, task)
     assert [path.name for path in sorted((tmp_path / "best").iterdir())] == [
         "epoch-0005.safetensors",
         "epoch-0006.safetensors",
@@ -50,7 +48,7 @@ def test_an_epoch_that_is_repeated_after_a_kill_counts_once(tmp_path):
     choose = best(tmp_path, task, [(0.5, 0.0), (0.9, 0.0), (0.4, 0.0)])
     for epoch in (1, 2, 2):  # the repeated epoch is worse than the one before it
         mark(task, epoch)
-        choose(epoch, task, NONE)
+        choose.after_epoch(epoch, task)
     assert choose.rows() == [Validation(1, 0.5, 0.0), Validation(2, 0.4, 0.0)]
     assert choose.restore(task.model).epoch == 1
     assert task.model[0].bias.unique().tolist() == [1.0]
@@ -60,12 +58,17 @@ def test_every_second_epoch_and_the_last_are_measured(tmp_path):
     task = SmallTask()
     choose = best(tmp_path, task, [(0.1, 0.0)] * 3, epochs=5, every=2)
     for epoch in range(1, 6):
-        choose(epoch, task, NONE)
+        choose.after_epoch(epoch, task)
     assert [row.epoch for row in choose.rows()] == [2, 4, 5]
 
 
-def crash(*_: object) -> None:
+def crash(_):
     raise MemoryError
+
+
+class Crash(Hook):
+    def after_epoch(self, epoch, task):
+        raise MemoryError
 
 
 def test_a_resumed_run_chooses_the_same_weights(tmp_path):
@@ -79,14 +82,14 @@ def test_a_resumed_run_chooses_the_same_weights(tmp_path):
     for name in ("whole", "parts"):
         folder = tmp_path / name
         if name == "parts":  # stopped in the midst of an epoch, then between a measurement and its checkpoint
-            for task, after in ((Acting(7, crash), []), (SmallTask(), [crash])):
+            for task, after in ((Acting(7, crash), []), (SmallTask(), [Crash()])):
                 with pytest.raises(MemoryError):
-                    callbacks = [chooser(folder, task), *after]
-                    fit(task, small_clouds(), settings(), folder, resume=True, on_epoch=callbacks, shown=False)
-            assert len(callbacks[0].rows()) == 2
+                    hooks = [chooser(folder, task), *after]
+                    fit(task, small_clouds(), settings(), folder, resume=True, hooks=hooks, shown=False)
+            assert len(hooks[0].rows()) == 2
         task = SmallTask()
         choose = chooser(folder, task)
-        fit(task, small_clouds(), settings(), folder, resume=True, on_epoch=[choose], shown=False)
+        fit(task, small_clouds(), settings(), folder, resume=True, hooks=[choose], shown=False)
         ends.append((choose.restore(task.model), choose.rows(), weights(task)))
     assert ends[0][:2] == ends[1][:2]
     assert same(ends[0][2], ends[1][2])
@@ -97,7 +100,7 @@ def test_missing_and_damaged_files_are_named(tmp_path):
     choose = best(tmp_path, task, [(0.5, 0.0)])
     with pytest.raises(CheckpointError, match=r"has no validation.csv"):
         choose.restore(task.model)
-    choose(1, task, NONE)
+    choose.after_epoch(1, task)
     (tmp_path / "best" / "epoch-0001.safetensors").write_bytes(b"cut off")
     with pytest.raises(CheckpointError, match=r"epoch-0001.safetensors, are missing or damaged"):
         choose.restore(task.model)

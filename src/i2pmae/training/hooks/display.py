@@ -8,6 +8,7 @@ from typing import Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from i2pmae.common.progress import console, text_column
+from i2pmae.training.hooks.base import Hook, StepRecord
 from i2pmae.training.task import METRIC_PREFIX
 
 __all__ = ["ProgressDisplay"]
@@ -20,7 +21,7 @@ SMOOTHING = 0.9
 """Share of the old value in each new smoothed one."""
 
 
-class ProgressDisplay:
+class ProgressDisplay(Hook):
     """Epoch, step, smoothed losses, clouds per second and time left, on standard error."""
 
     def __init__(self, start: int, steps: int, epochs: int, shown: bool) -> None:
@@ -56,6 +57,10 @@ class ProgressDisplay:
         """Print a message of its own line."""
         if self._shown:
             self._console.print(message, soft_wrap=True)
+
+    def after_step(self, record: StepRecord) -> None:
+        """Show the state after the step."""
+        self.update(record.step, record.epoch, record.losses, record.clouds_per_second)
 
     def update(self, step: int, epoch: int, losses: Mapping[str, float], clouds_per_second: float) -> None:
         """Show the state after ``step`` steps."""

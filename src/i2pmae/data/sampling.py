@@ -19,6 +19,9 @@ UP_AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 LINE = 1e-12
 """Area of a mesh, in squares of its longest edge, below which it is rounding noise of triangles that are lines."""
 
+FIRST = 16
+"""Three points that differ are nearly always among so many, and need not be looked for among all."""
+
 
 @dataclass(frozen=True)
 class RawCloud:
@@ -64,7 +67,10 @@ def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, generato
     extent = max(np.abs(edge).max() for edge in edges)
     if not total[-1] > LINE * extent**2:
         raise DataError("the mesh has no surface (zero area)")
-    chosen = np.searchsorted(total, generator.random(count) * total[-1], side="right").clip(max=len(faces) - 1)
+    drawn = generator.random(count) * total[-1]
+    order = np.argsort(drawn)  # A search for each in turn is several times as fast as for one here and one there.
+    chosen = np.empty(count, dtype=np.int64)
+    chosen[order] = np.searchsorted(total, drawn[order], side="right").clip(max=len(faces) - 1)
     u, v = generator.random((2, count))
     # Reflect the half of the unit square that lies outside the triangle.
     outside = u + v > 1
@@ -116,6 +122,6 @@ def make_cloud(
     else:
         points = (used - low) / extent
     cloud = normalise(to_y_up(points, up)).astype(np.float32)
-    if not np.isfinite(cloud).all() or not three_distinct(cloud):
+    if not np.isfinite(cloud).all() or not (three_distinct(cloud[:FIRST]) or three_distinct(cloud)):
         raise DataError("there are fewer than 3 different points")
     return cloud, part_labels

@@ -1,7 +1,8 @@
-"""Meshes: OFF by a reader of our own, the other formats by trimesh, after a look at whether the file is whole."""
+"""Meshes: OFF and plain PLY by readers of our own, the rest by trimesh, after a look at whether the file is whole."""
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.gltf import check_gltf
-from i2pmae.data.mesh_checks import check_obj, check_ply, check_stl
+from i2pmae.data.mesh_checks import check_obj, check_stl
 from i2pmae.data.numbers import plain_numbers
 from i2pmae.data.parts import PART_PROPERTIES, whole_labels
+from i2pmae.data.ply import check_body, read_header, read_plain
 from i2pmae.data.reasons import check_expansion
 from i2pmae.data.sampling import RawCloud
 
@@ -113,10 +115,23 @@ def read_ply(path: Path) -> RawCloud:
     Points have part labels where their property is called ``label``, ``part`` or ``part_label``.
     """
     content = path.read_bytes()
-    properties = check_ply(content)
-    cloud = _flattened(content, "ply")
+    header = read_header(content)
+    plain = read_plain(content, header)
+    if plain is None:
+        check_body(content, header)
+        cloud = _flattened(content, "ply")
+    else:
+        columns, triangles = plain
+        cloud = RawCloud(
+            np.stack([columns[axis] for axis in "xyz"], axis=-1).astype(np.float64),
+            triangles if len(triangles) else None,
+        )
+    properties = header.properties
     named = [name for name in PART_PROPERTIES if name in properties]
-    part_labels = whole_labels(_ply_column(content, named[0])) if named and cloud.faces is None else None
+    part_labels = None
+    if named and cloud.faces is None:
+        known_columns = _ply_columns(content) if plain is None else plain[0]
+        part_labels = whole_labels(np.asarray(known_columns[named[0]]).reshape(-1))
     known = {"x", "y", "z", *(named[:1] if part_labels is not None else ())}
     return RawCloud(cloud.points, cloud.faces, extras=not properties <= known, part_labels=part_labels)
 
@@ -127,12 +142,12 @@ def read_gltf(path: Path) -> RawCloud:
     return _flattened(path, None)
 
 
-def _ply_column(content: bytes, name: str) -> np.ndarray:
-    """One property of the vertices, as stored."""
+def _ply_columns(content: bytes) -> Mapping[str, np.ndarray]:
+    """The properties of the vertices, as stored."""
     import trimesh
 
     parsed = trimesh.exchange.ply.load_ply(io.BytesIO(content), fix_texture=False, skip_materials=True)
-    return np.asarray(parsed["metadata"]["_ply_raw"]["vertex"]["data"][name]).reshape(-1)
+    return parsed["metadata"]["_ply_raw"]["vertex"]["data"]
 
 
 def _as_utf8(content: bytes) -> bytes:

@@ -4,10 +4,13 @@ What a file says of its arrays is compared with what it holds before anything of
 outside the file is followed.
 """
 
+import io
 import math
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -77,10 +80,10 @@ class NpyFile:
     """One array, memory-mapped; it is called ``points``."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
-        del stack
-        with path.open("rb") as source:
-            shape, _, dtype = read_npy_header(source)
-            _check_bytes("points", (shape, dtype), path.stat().st_size - source.tell())
+        self.source = stack.enter_context(path.open("rb"))
+        shape, self.column_major, dtype = read_npy_header(self.source)
+        self.start = self.source.tell()
+        _check_bytes("points", (shape, dtype), os.fstat(self.source.fileno()).st_size - self.start)
         self.header = (shape, dtype)
         self.path = path
 
@@ -90,10 +93,14 @@ class NpyFile:
     def check(self, name: str) -> None:
         """Nothing more: the size was compared on opening."""
 
-    def whole(self, name: str) -> np.ndarray:  # noqa: ARG002 (there is only one array)
-        return np.load(self.path, allow_pickle=False)
+    def whole(self, name: str) -> np.ndarray:
+        shape, dtype = self.header
+        if dtype.hasobject:
+            raise DataError(f"array {name!r} holds {PICKLED}")
+        self.source.seek(self.start)
+        return np.fromfile(self.source, dtype, math.prod(shape)).reshape(shape, order="F" if self.column_major else "C")
 
-    def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:  # noqa: ARG002
+    def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:  # noqa: ARG002 (there is only one array)
         mapped = np.load(self.path, mmap_mode="r", allow_pickle=False)
         for at in range(0, len(mapped), rows):
             yield np.asarray(mapped[at : at + rows])
@@ -244,9 +251,13 @@ def read_npy_header(source: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(source)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise ValueError(f"format {version} of .npy is unknown")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
-        shape, column_major, dtype = read(source)
+        if version == (1, 0):
+            head = InSteps(source).exactly(2)
+            head += InSteps(source).exactly(int.from_bytes(head, "little"))
+            shape, column_major, dtype = _npy_header(bytes(head))
+        else:
+            shape, column_major, dtype = np.lib.format.read_array_header_2_0(source)
     except (MemoryError, RecursionError):  # Its parser says so of brackets in brackets.
         raise ValueError("its header is nested too deeply") from None
     if any(size < 0 for size in shape):
@@ -254,6 +265,12 @@ def read_npy_header(source: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     if dtype.itemsize == 0 and 0 not in shape:
         raise DataError(f"an array has dtype {dtype}, whose values take no bytes")
     return shape, column_major, dtype
+
+
+@lru_cache(maxsize=64)
+def _npy_header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """What a header says. The files of a set have few different ones, and the parser compiles each as Python."""
+    return np.lib.format.read_array_header_1_0(io.BytesIO(head))
 
 
 def _check_bytes(name: str, header: Header, held: int) -> None:

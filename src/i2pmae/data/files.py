@@ -40,6 +40,7 @@ EXTENSIONS: dict[str, Callable[[Path], RawCloud]] = {
     ".hdf5": read_single,
 }
 """The reader of each file format, by extension in lower case."""
+NOWHERE = logging.NullHandler()
 
 
 def known_formats() -> str:
@@ -67,13 +68,13 @@ def read_cloud_file(path: Path, part_column: bool = False) -> RawCloud:
 def quiet() -> Iterator[None]:
     """Hold back the warnings and log lines of libraries that read files."""
     loggers = [logging.getLogger(name) for name in ("trimesh", "laspy", "h5py")]
-    levels = [logger.level for logger in loggers]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
     try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
+        for logger in loggers:  # Setting their levels would empty the caches of all loggers there are, at every file.
+            logger.handlers, logger.propagate = [NOWHERE], False
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate

@@ -44,12 +44,13 @@ def open_plan(
     clouds cannot be used.
     """
     plan.checked()
-    folder = Path(cache or cache_folder()) / plan_key(plan, request)
+    key = plan_key(plan, request)
+    folder = Path(cache or cache_folder()) / key
     stored = open_cache(folder)
     if stored is None or cured(plan, request, stored.summary.get("passing", {})):
         del stored  # Windows replaces no folder whose files are mapped
         writer = CacheWriter(folder, request.points)
-        stored = write_plan(plan, request, writer, workers, shown, sources=plan.sources())
+        stored = write_plan(plan, request, writer, key, workers, shown, sources=plan.sources())
     return as_clouds(stored, folder, max_bad_share)
 
 
@@ -57,6 +58,7 @@ def write_plan(
     plan: Plan,
     request: Request,
     writer: CacheWriter,
+    key: str,
     workers: int | None,
     shown: bool,
     max_bad_share: float = 1,
@@ -64,7 +66,8 @@ def write_plan(
 ) -> Stored:
     """Read all that a plan lists into the writer's folder; what is stored there comes back.
 
-    ``sources`` is where the files are, for people who look at the folder later.
+    ``key`` is what :func:`plan_key` gives for both; ``sources`` is where the files are, for people who look at the
+    folder later.
 
     Where more than ``max_bad_share`` cannot be used, a :class:`DataError` says so and nothing is put into place.
     """
@@ -77,7 +80,7 @@ def write_plan(
         if enough:
             known = build.known()
             summary = {
-                "key": plan_key(plan, request),
+                "key": key,
                 "name": portable(plan.name),
                 "layout": portable(plan.layout),
                 "up_in_files": plan.files_up or request.up,

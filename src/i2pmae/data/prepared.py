@@ -134,7 +134,7 @@ def prepare(
         held = "another prepared set, or a damaged one" if is_prepared(output) else "something else"
         raise UsageError(f"{output} holds {held}. Remove it, or choose a new folder with --output.")
     writer = ResumableWriter(output, request.points, key)
-    return as_clouds(write_plan(plan, request, writer, workers, shown, max_bad_share), output)
+    return as_clouds(write_plan(plan, request, writer, key, workers, shown, max_bad_share), output)
 
 
 def _chosen(clouds: CloudSet, limit: int | None) -> np.ndarray:

@@ -1,11 +1,6 @@
 """``bench``: how fast this machine is at what the package does."""
 
-import contextlib
-import os
-import platform
-import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -21,6 +16,7 @@ from i2pmae.commands.bench_items import (
     start_up,
     usual_batch,
 )
+from i2pmae.commands.bench_machine import machine_facts
 from i2pmae.commands.bench_measure import MatrixRates, count_flops, measure
 from i2pmae.commands.bench_record import BenchRecord, BenchRow
 from i2pmae.commands.use import load
@@ -32,7 +28,6 @@ from i2pmae.data.shapes import make_shapes
 from i2pmae.methods import recipes as known_recipes
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.runs.folder import CONFIG_FILE
-from i2pmae.runs.record import describe_run
 from i2pmae.weights.kinds import PRETRAINING
 
 __all__ = ["bench"]
@@ -118,7 +113,7 @@ def _measured(
 ) -> BenchRecord:
     if device.type == "cpu":
         keep_freed_memory()  # as training and models in use do
-    date, load = datetime.now(UTC).isoformat(timespec="seconds"), _load()
+    facts = machine_facts(device)
     rates, rows = MatrixRates(device), dict[tuple[str, str, int], BenchRow]()
     rates.measure_all()
     for item in _items(checkpoint, configs, wanted, batch_size, device):
@@ -129,16 +124,8 @@ def _measured(
         row = _row(item, rates, repeats)
         rows[row.key] = row
     rates.measure_all()
-    about = describe_run(device)
     return BenchRecord(
-        date=date,
-        machine=_machine(device),
-        device=str(device),
-        cores=os.cpu_count(),
-        threads=torch.get_num_threads(),
-        load_average=load,
-        versions=about["versions"],
-        commit=about["commit"],
+        **facts,
         checkpoint=None if checkpoint is None else str(checkpoint),
         rates={kind: (rate, rates.lowest[kind]) for kind, rate in rates.best.items()},
         rows=tuple(rows.values()),
@@ -198,21 +185,3 @@ def _row(item: Item, rates: MatrixRates, repeats: int) -> BenchRow:
         flops=flops,
         rates=beside,
     )
-
-
-def _load() -> float | None:
-    """Processes that wanted to run over the last minute, where the system counts them."""
-    with contextlib.suppress(OSError, AttributeError):
-        return round(os.getloadavg()[0], 2)
-    return None
-
-
-def _machine(device: torch.device) -> str:
-    """The GPU's name, or the processor's, as far as the system tells."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    with contextlib.suppress(OSError):
-        model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if model:
-            return model[1].strip()
-    return platform.processor() or platform.machine()

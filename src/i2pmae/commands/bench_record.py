@@ -1,12 +1,12 @@
 """What a benchmark found: one record, as JSON and as Markdown, alone or beside an earlier one."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from i2pmae.commands.bench_machine import free_stem
 from i2pmae.common.config import Config
 from i2pmae.common.errors import UsageError
 from i2pmae.common.files import write_text
@@ -16,8 +16,8 @@ __all__ = ["BenchRecord", "BenchRow", "markdown_table"]
 QUIET = 0.9
 """Share of its best rate that a quiet machine keeps."""
 ABOUT = (
-    "`best` is the shortest repeat; a single one is the first call, where that took longer than repeats may. `memory` is "
-    "the peak beyond what was there before the call. `GFLOP` counts matrix products, convolutions and attention, "
+    "`best` is the shortest repeat; a single one is the first call, where that took longer than repeats may. `memory` "
+    "is the peak beyond what was there before the call. `GFLOP` counts matrix products, convolutions and attention, "
     "backward included. `utilisation` is the time that these would take at the matrix rate measured right before and "
     "after, over `best`."
 )
@@ -113,11 +113,7 @@ class BenchRecord(Config):
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """The Markdown and the JSON file that were written, named after date and machine; none is overwritten."""
-        name = "-".join(re.findall(r"[a-z0-9]+", f"{self.date[:10]} {self.machine}".lower()))
-        number, stem = 1, Path(folder) / name
-        while stem.with_suffix(".json").exists() or stem.with_suffix(".md").exists():
-            number += 1
-            stem = Path(folder) / f"{name}-{number}"
+        stem = free_stem(folder, self.date, self.machine)
         files = stem.with_suffix(".md"), stem.with_suffix(".json")
         write_text(files[0], f"{self}\n")
         write_text(files[1], self.model_dump_json(indent=1) + "\n")

@@ -49,8 +49,8 @@ class Bench:
         int | None, tyro.conf.DisallowNone, otherwise("4 to 32 on a CPU, by the size of the model; 128 on a GPU")
     ] = None
     """Clouds at a time."""
-    repeats: int = 5
-    """Most repeats of each; fewer where they take more than ten seconds."""
+    repeats: int = 3
+    """Most repeats of each; fewer where they take more than six seconds."""
     device: str = "auto"
     """auto, cpu, mps, cuda or cuda:N."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -35,7 +35,7 @@ __all__ = ["bench"]
 OF_MODELS = ("projection", "lift", "teacher", "step", "embedding")
 GROUPS = {**{name: (name,) for name in MEASURES}, "operations": OPERATIONS}
 """Names that ``only`` takes, and what they stand for."""
-LIMIT = 10.0
+LIMIT = 6.0
 """Seconds of repeats of one thing."""
 
 
@@ -47,7 +47,7 @@ def bench(
     against: str | Path | None = None,
     output: str | Path | None = None,
     batch_size: int | None = None,
-    repeats: int = 5,
+    repeats: int = 3,
     device: str = "auto",
     shown: bool = True,
 ) -> BenchRecord:
@@ -68,7 +68,7 @@ def bench(
         against: the JSON file of an earlier benchmark to be compared with.
         output: folder that gets the tables and the record, named after date and machine (.md and .json).
         batch_size: clouds at a time; where absent 4 to 32 on a CPU, by the size of the model, and 128 on a GPU.
-        repeats: most repeats of each; fewer where they take more than ten seconds.
+        repeats: most repeats of each; fewer where they take more than six seconds.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         shown: whether it is said what is being measured.
 

@@ -84,28 +84,28 @@ class Item:
     """Whether this process does the work, so that its memory says something."""
 
 
-def operations(device: torch.device) -> Iterator[Item]:
-    """Geometry: FPS, kNN, Chamfer distance and interpolation, of one cloud and of many, forward and backward."""
-    clouds = {size: _shapes(1, size, device) for size in (2048, 16384, 100_000)}
-    many = _shapes(32, 2048, device)
-    one = clouds[2048]
-    yield Item("fps", "512 of 2048 points", lambda: ops.fps(one, 512), 1)
-    yield Item("fps", "512 of 2048 points", lambda: ops.fps(many, 512), 32)
-    for size, queries in ((2048, 512), (16384, 1024), (100_000, 6250)):
-        points = clouds[size]
+def operations(
+    device: torch.device, sizes: tuple[int, int, int] = (2048, 16384, 100_000), many: int = 32
+) -> Iterator[Item]:
+    """Geometry: FPS, kNN, Chamfer distance and interpolation, of one cloud of each size and of ``many`` small ones."""
+    small, middle, large = sizes
+    clouds = {size: _shapes(1, size, device) for size in sizes}
+    batch = _shapes(many, small, device)
+    for points in (clouds[small], batch):
+        yield Item("fps", f"{small // 4} of {small} points", _partial(ops.fps, points, small // 4), len(points))
+    for points, share in ((clouds[small], 4), (clouds[middle], 16), (clouds[large], 16), (batch, 4)):
+        size, queries = points.shape[1], points.shape[1] // share
         call = _partial(ops.knn, points[:, :queries], points, 16)
-        yield Item("knn", f"16 of {size} points, {queries} queries", call, 1)
-    yield Item("knn", "16 of 2048 points, 512 queries", lambda: ops.knn(many[:, :512], many, 16), 32)
-    groups = _shapes(1, 2 * 8 * 6272, device).view(2, -1, 8, 3)  # the masked groups of 32 clouds at the paper's size
-    yield Item("chamfer", "6272 groups of 8, with gradient", _with_gradient(groups[0], groups[1]), 32)
-    yield Item(
-        "chamfer", "2048 and 2048 points, with gradient", _with_gradient(one, _shapes(1, 2048, device, seed=1)), 1
-    )
-    large = clouds[16384], _shapes(1, 16384, device, seed=1)
-    yield Item("chamfer", "16384 and 16384 points", _partial(ops.chamfer_l2, *large), 1)
-    features = torch.randn(32, 64, 384, device=device)
-    call = _partial(ops.three_nn_interpolate, many, many[:, :64], features)
-    yield Item("three_nn_interpolate", "2048 points from 64, 384 channels", call, 32)
+        yield Item("knn", f"16 of {size} points, {queries} queries", call, len(points))
+    groups = _shapes(1, 2 * 8 * 196 * many, device).view(2, -1, 8, 3)  # as many as a step of the paper's model masks
+    yield Item("chamfer", f"{groups.shape[1]} groups of 8, with gradient", _with_gradient(*groups), many)
+    left, right = (_shapes(1, small, device, seed) for seed in range(2))
+    yield Item("chamfer", f"{small} and {small} points, with gradient", _with_gradient(left, right), 1)
+    left, right = (_shapes(1, middle, device, seed) for seed in range(2))
+    yield Item("chamfer", f"{middle} and {middle} points", _partial(ops.chamfer_l2, left, right), 1)
+    features = torch.randn(many, 64, 384, device=device)
+    call = _partial(ops.three_nn_interpolate, batch, batch[:, :64], features)
+    yield Item("three_nn_interpolate", f"{small} points from 64, 384 channels", call, many)
 
 
 def _shapes(count: int, points: int, device: torch.device, seed: int = 0) -> Tensor:

@@ -3,16 +3,20 @@
 Each runs here as small as it can; how fast it is is not tested.
 """
 
-import argparse
 import importlib
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from i2pmae.cli.bench import Bench
+from i2pmae.cli.options import parse
 from i2pmae.cli.pretrain import COMMAND
+from i2pmae.commands.bench import GROUPS
 from i2pmae.teachers.loading import EMBEDDED_FOLDER
 
 ROOT = Path(__file__).parents[1]
@@ -21,9 +25,9 @@ SMALL: dict[str, tuple[str, ...]] = {
     "guidance": ("--clouds", "2", "--draws", "3", "--data", "{clouds}"),
     "ops": ("--clouds", "2", "--points", "256", "--channels", "8", "--repeats", "1"),
     "probe": ("--clouds", "60", "--features", "6", "--classes", "3", "--tolerances", "0.1", "0.01"),
+    "published": ("--recipe", "tiny", "--clouds", "1", "--repeats", "1", "--device", "cpu", "--output", "{output}"),
     "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0"),
     "shapes": ("--points", "64", "--rounds", "1"),
-    "step": ("--sizes", "tiny", "--steps", "1", "--clouds", "2"),
     "teachers": ("embedded", "--images", "1", "--rounds", "1"),
 }
 """Arguments with which a benchmark takes a moment."""
@@ -32,16 +36,20 @@ LAST: dict[str, tuple[str, ...]] = {
     "guidance": ("standardised", "0.5"),
     "ops": ("whole map enlarged",),
     "probe": ("0.01",),
+    "published": ("grouping",),
     "reading": ("workers 0: 8 clouds",),
     "shapes": ("64 points", "clean"),
-    "step": ("tiny",),
     "teachers": ("embedded bf16:", "eager attention"),
 }
 """What the last line of its output says."""
 
 
 def test_every_benchmark_is_run() -> None:
-    assert sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")) == sorted(SMALL)
+    files = [
+        *(ROOT / "benchmarks").glob("*.py"),
+        *(path.parent for path in (ROOT / "benchmarks").glob("*/__main__.py")),
+    ]
+    assert sorted(path.stem for path in files) == sorted(SMALL)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
@@ -49,14 +57,32 @@ def test_benchmark_runs(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as some set it themselves, for the whole process
-    data = {"clouds": tmp_path / "clouds.npy", "labelled": tmp_path / "labelled.npz"}
+    data = {"clouds": tmp_path / "clouds.npy", "labelled": tmp_path / "labelled.npz", "output": tmp_path / "out"}
     points, labels = np.random.default_rng(0).normal(size=(4, 1024, 3)).astype(np.float32), np.arange(4) % 2
     np.save(data["clouds"], points)
     np.savez(data["labelled"], x_train=points, y_train=labels, x_test=points[:2], y_test=labels[:2])
-    benchmark = importlib.import_module(f"benchmarks.{name}")
+    benchmark = _benchmark(name)
     benchmark.main([argument.format(**data) for argument in SMALL[name]])
     last = capfd.readouterr().out.splitlines()[-1]
     assert all(part in last for part in LAST[name]), last
+
+
+def _benchmark(name: str) -> Any:
+    """The module with ``main`` and ``parser``: a file, or that of a folder."""
+    return importlib.import_module(
+        f"benchmarks.{name}" + (".__main__" if (ROOT / "benchmarks" / name).is_dir() else "")
+    )
+
+
+def test_published_benchmark_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [argument.format(output=tmp_path) for argument in SMALL["published"]]
+    _benchmark("published").main(arguments)
+    (page,), (record,) = tmp_path.glob("*-published.md"), tmp_path.glob("*-published.json")
+    assert page.read_text().strip() == capsys.readouterr().out.strip()
+    stored = json.loads(record.read_text())
+    assert [row["what"] for row in stored["rows"]] == ["exact step", "cached step", "embedding", "grouping"]
+    assert len(stored["rows"][0]["published"]["seconds"]) == len(stored["rows"][0]["ours"]["seconds"]) == 1
+    assert len(stored["rates"]["fp32"]) == 2
 
 
 def test_probe_benchmark_sets_the_package_beside_liblinear(
@@ -108,31 +134,47 @@ def test_readme_picture_is_drawn_from_a_run(tmp_path: Path, monkeypatch: pytest.
 
 def test_gpu_script_passes_options_that_exist(tmp_path: Path) -> None:
     calls = _calls_of(tmp_path, "gpu.sh", str(tmp_path / "out"), "scans", "deit-s16", "7")
-    benchmarks = [call for call in calls if call[0].startswith("benchmarks/")]
-    for script, *arguments in benchmarks:
-        parser: argparse.ArgumentParser = importlib.import_module(f"benchmarks.{Path(script).stem}").parser()
-        assert parser.parse_args(arguments).device == "cuda"
-    assert {Path(script).stem for script, *_ in benchmarks} == {"ops", "step"}
     assert ["-m", "pytest", "-m", "gpu", "tests"] in calls
-    (command,) = (call for call in calls if call[:2] == ["-m", "i2pmae"])
-    assert command[2] == "pretrain"
-    given = COMMAND.read(command[3:])
+    (published,) = (call[2:] for call in calls if call[:2] == ["-m", "benchmarks.published"])
+    assert _benchmark("published").parser().parse_args(published).device == "cuda"
+    bench, pretrain = (call[2:] for call in calls if call[:2] == ["-m", "i2pmae"])
+    assert bench[0] == "bench" and pretrain[0] == "pretrain"
+    options = parse(Bench, "bench", bench[1:])
+    assert (options.device, options.output) == ("cuda", tmp_path / "out")
+    assert all(name in GROUPS for name in options.only)
+    given = COMMAND.read(pretrain[1:])
     assert given is not None
     config = given.config
     assert (config.recipe, config.data.source, config.training.epochs) == ("small", "scans", 7)
     assert (config.training.device, config.output.folder) == ("cuda", tmp_path / "out" / "run")
     assert config.method == COMMAND.recipes()["small"]().changed(teacher="deit-s16").method
+    ended = [line.partition(",")[0] for line in (tmp_path / "out" / "summary.txt").read_text().splitlines()]
+    assert ended == [f"{part}: status 0" for part in ("machine", "tests", "bench", "published", "run")]
 
 
-def _calls_of(folder: Path, script: str, *arguments: str) -> list[list[str]]:
-    """What a shell script calls ``python3`` with, where that does nothing else, and there is a GPU."""
+def test_gpu_script_goes_on_after_a_part_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        _calls_of(
+            tmp_path,
+            *("gpu.sh", str(tmp_path / "out")),
+            does='case "$2 $3" in pytest*) exit 3 ;; *bench) sleep 60 ;; esac',
+            seconds="15",
+        )
+    assert failure.value.returncode == 1
+    ended = [line.partition(",")[0] for line in (tmp_path / "out" / "summary.txt").read_text().splitlines()]
+    assert ended[1:4] == ["tests: status 3", "bench: status 124", "published: status 0"]
+
+
+def _calls_of(folder: Path, script: str, *arguments: str, does: str = "", seconds: str = "590") -> list[list[str]]:
+    """What a shell script calls ``python3`` with, where that does nothing or what is said, and there is a GPU."""
     commands, log = folder / "commands", folder / "calls"
     commands.mkdir()
-    for name, text in (("python3", f"printf '%s\\n' \"$@\" --end-- >>'{log}'"), ("nvidia-smi", "echo GPU")):
+    for name, text in (("python3", f"printf '%s\\n' \"$@\" --end-- >>'{log}'\n{does}"), ("nvidia-smi", "echo GPU")):
         (commands / name).write_text(f"#!/bin/sh\n{text}\n")
         (commands / name).chmod(0o755)
     path = os.pathsep.join([str(commands), os.environ["PATH"]])
-    subprocess.run(["bash", str(ROOT / "scripts" / script), *arguments], check=True, env={**os.environ, "PATH": path})
+    environment = {**os.environ, "PATH": path, "SECONDS_IN_ALL": seconds}
+    subprocess.run(["bash", str(ROOT / "scripts" / script), *arguments], check=True, env=environment)
     found: list[list[str]] = [[]]
     for line in log.read_text().splitlines():
         if line == "--end--":

@@ -8,7 +8,7 @@
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
 Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``probe``,
-``predict``, ``view``, ``convert``, ``check``, ``prepare``, ``results``.
+``predict``, ``view``, ``convert``, ``check``, ``prepare``, ``results``, ``bench``.
 """
 
 from importlib.metadata import version
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from i2pmae.common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from i2pmae.commands.bench import bench
+    from i2pmae.commands.bench_record import BenchRecord
     from i2pmae.commands.compare import compare
     from i2pmae.commands.compare_config import CompareConfig
     from i2pmae.commands.convert import convert
@@ -50,7 +52,7 @@ __version__ = version("i2pmae")
 _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
-        *("compare", "convert", "embed", "fewshot", "finetune", "predict", "pretrain", "probe", "results"),
+        *("bench", "compare", "convert", "embed", "fewshot", "finetune", "predict", "pretrain", "probe", "results"),
         *("segment", "view"),
     )
 }
@@ -62,6 +64,7 @@ _HOMES = {
     "recipes": "i2pmae.commands.recipes",
     "load": "i2pmae.commands.use",
     "load_predictor": "i2pmae.commands.use",
+    "BenchRecord": "i2pmae.commands.bench_record",
     "CompareConfig": "i2pmae.commands.compare_config",
     "I2PError": "i2pmae.common.errors",
     "UsageError": "i2pmae.common.errors",
@@ -81,6 +84,7 @@ _HOMES = {
 """Public names and the modules they come from, imported on first use: ``i2pmae --help`` must not wait for PyTorch."""
 
 __all__ = [
+    "BenchRecord",
     "CloudSet",
     "CompareConfig",
     "DataConfig",
@@ -91,6 +95,7 @@ __all__ = [
     "TaskRunConfig",
     "TrainingConfig",
     "UsageError",
+    "bench",
     "check",
     "compare",
     "convert",

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "convert": "Make a weights folder from a checkpoint that a method's authors released.",
     "results": "Print the results of several runs side by side.",
     "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
+    "bench": "Measure how fast this machine is: operations, teacher, step, embedding, probe, start-up.",
     "data": "Check a data set, prepare it for fast reading, or list those that can be read.",
     "cache": "List what was read and is kept, or clear it.",
     "recipes": "List the named configurations of a command, or print one in full.",

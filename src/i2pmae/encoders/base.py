@@ -51,8 +51,17 @@ class TokenEncoder(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
-        """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent)."""
+    def forward(
+        self,
+        hierarchy: Hierarchy,
+        visible: Sequence[Bool[Tensor, "b _"]] | None = None,
+        most: Sequence[int] | None = None,
+    ) -> list[EncodedLevel]:
+        """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent).
+
+        ``most``: how many tokens of each level a cloud can show, by which they are padded on a GPU
+        (:func:`~i2pmae.ops.pack`).
+        """
 
 
 class PointModel(nn.Module):

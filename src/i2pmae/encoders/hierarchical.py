@@ -14,7 +14,7 @@ from i2pmae.encoders.masking import propagate
 from i2pmae.encoders.pointnet import MiniPointNet
 from i2pmae.encoders.tokenizer import Hierarchy, check_points, tokenise
 from i2pmae.encoders.tokens import EncodedLevel, TokenFeatures
-from i2pmae.ops import Packing, gather, pack, scatter
+from i2pmae.ops import Packing, fixed_shapes, gather, pack, scatter
 from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["HierarchicalEncoder"]
@@ -73,30 +73,44 @@ class HierarchicalEncoder(TokenEncoder):
         """
         coarsest = hierarchy[-1].centres
         reached = propagate(torch.ones(coarsest.shape[:2], dtype=torch.bool, device=coarsest.device), hierarchy)
+        if fixed_shapes(coarsest):
+            return reached
         return None if all(bool(level.all()) for level in reached) else reached
 
-    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
-        """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent)."""
+    def forward(
+        self,
+        hierarchy: Hierarchy,
+        visible: Sequence[Bool[Tensor, "b _"]] | None = None,
+        most: Sequence[int] | None = None,
+    ) -> list[EncodedLevel]:
+        """Encoded tokens per level, finest first; only ``visible`` tokens take part (all where absent).
+
+        ``most``: how many tokens of each level a cloud can show, by which they are padded on a GPU (:func:`pack`).
+        """
         encoded: list[EncodedLevel] = []
         below: Float[Tensor, "b m c"] | None = None
         for level, groups in enumerate(hierarchy):
             members = groups.offsets if below is None else gather(below, groups.neighbours)
             shown = None if visible is None else visible[level]
-            tokens = self._embed(level, members, shown)
             if shown is None:
-                shown = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-            packing = pack(shown)
+                shown = torch.ones(members.shape[:2], dtype=torch.bool, device=members.device)
+            packing = pack(shown, None if visible is None or most is None else most[level])
+            tokens = self._embed(level, members, None if visible is None else shown, packing)
             seen = self._stage(level, gather(tokens, packing.rows), gather(groups.centres, packing.rows), packing)
             encoded.append(EncodedLevel(self.norms[level](seen), packing))
             below = scatter(tokens, packing.rows, seen, packing.valid)
         return encoded
 
     def _embed(
-        self, level: int, members: Float[Tensor, "b m k c"], visible: Bool[Tensor, "b m"] | None
+        self, level: int, members: Float[Tensor, "b m k c"], visible: Bool[Tensor, "b m"] | None, packing: Packing
     ) -> Float[Tensor, "b m d"]:
         embedding = self.embeddings[level]
         if visible is None or not self.config.embed_visible_only:
             return embedding(members.flatten(0, 1)).view(*members.shape[:2], -1)
+        if fixed_shapes(members):
+            tokens = embedding(gather(members, packing.rows).flatten(0, 1), packing.valid.flatten())
+            tokens = tokens.view(*packing.rows.shape, -1)
+            return scatter(tokens.new_zeros(*visible.shape, tokens.shape[-1]), packing.rows, tokens, packing.valid)
         tokens = embedding(members[visible])
         return tokens.new_zeros(*members.shape[:2], tokens.shape[-1]).masked_scatter(visible[..., None], tokens)
 
@@ -111,7 +125,7 @@ class HierarchicalEncoder(TokenEncoder):
             # A token always sees itself, so that no row of the softmax is empty.
             itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
             allowed = radius_mask(centres, self.config.attention_radii[level]) & packing.valid[:, None] | itself
-        elif not bool(packing.valid.all()):
+        elif fixed_shapes(tokens) or not bool(packing.valid.all()):
             allowed = packing.valid[:, None]
         for block in blocks:
             tokens = block(tokens + position, allowed)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from i2pmae.common.errors import UsageError
-from i2pmae.typing import Float, Tensor
+from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["BatchNorm", "Line", "Moments", "Share", "Statistics", "batch_moments", "gradient_line", "on_line"]
 
@@ -73,10 +73,15 @@ class BatchNorm(nn.BatchNorm1d):
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(channels, eps, momentum)
 
-    def forward(self, input: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-        """The rows normalised: in training by their own moments, in evaluation by the running ones."""
+    def forward(self, input: Float[Tensor, "n c"], counted: Bool[Tensor, "n"] | None = None) -> Float[Tensor, "n c"]:
+        """The rows normalised: in training by their own moments, in evaluation by the running ones.
+
+        By the moments of the ``counted`` rows alone, where the others are padding.
+        """
         if not self.training:
             return self._native(input)
+        if counted is not None:
+            return self._counted(input, counted)
         exact = input.device.type != "cpu" or torch.compiler.is_compiling() or 1 < len(input) <= LONG_CHAIN
         if exact and self.share is None:
             self.num_batches_tracked.add_(1)
@@ -109,6 +114,22 @@ class BatchNorm(nn.BatchNorm1d):
         """Scale and shift of each channel in evaluation mode."""
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         return scale, torch.addcmul(self.bias, self.running_mean, scale, value=-1)
+
+    def _counted(self, rows: Float[Tensor, "n c"], counted: Bool[Tensor, "n"]) -> Float[Tensor, "n c"]:
+        """By the moments of rows that weigh 1, while the others weigh nothing: no shape follows from which they are."""
+        number, weight = _number(rows), counted[:, None].to(_number(rows))
+        total = torch.cat([weight.sum()[None], (rows * weight).sum(0, dtype=number)])
+        total = total if self.share is None else self.share(total)
+        count, mean = total[0], total[1:] / total[0]
+        square = ((rows - mean).square() * weight).sum(0)
+        square = square if self.share is None else self.share(square)
+        momentum = cast(float, self.momentum)
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+            self.running_var.lerp_((square / (count - 1)).to(self.running_var.dtype), momentum)
+        scale = self.weight * (square / count + self.eps).rsqrt()
+        return torch.addcmul(self.bias - mean * scale, rows, scale).to(rows.dtype)
 
     def _native(self, rows: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
         running, momentum = (self.running_mean, self.running_var), cast(float, self.momentum)

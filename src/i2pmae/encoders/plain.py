@@ -82,11 +82,20 @@ class PlainEncoder(TokenEncoder):
         output = self.norm(output)
         return (output, None) if self.cls_token is None else (output[:, 1:], output[:, 0])
 
-    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
-        """Encoded tokens of the one level; only ``visible`` tokens take part, as many in every cloud."""
+    def forward(
+        self,
+        hierarchy: Hierarchy,
+        visible: Sequence[Bool[Tensor, "b _"]] | None = None,
+        most: Sequence[int] | None = None,
+    ) -> list[EncodedLevel]:
+        """Encoded tokens of the one level; only ``visible`` tokens take part, as many in every cloud.
+
+        ``most`` says how many, without which a GPU has to be waited for.
+        """
         tokens, centres = self.embed_groups(hierarchy), hierarchy[0].centres
         shown = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device) if visible is None else visible[0]
-        packing = pack(shown)
+        count = most[0] if most is not None else shown.shape[1] if visible is None else int(shown[0].sum())
+        packing = pack(shown, count)
         if visible is not None:
             tokens, centres = gather(tokens, packing.rows), gather(centres, packing.rows)
         tokens, class_token = self.normalised(self.transform(tokens, centres)[-1])

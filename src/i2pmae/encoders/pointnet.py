@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from i2pmae.encoders.norms import BatchNorm, gradient_line, on_line
-from i2pmae.typing import Float, Int, Tensor
+from i2pmae.ops import fixed_shapes
+from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["MiniPointNet"]
 
@@ -34,26 +35,29 @@ class MiniPointNet(nn.Module):
         self.join_norm = BatchNorm(second)
         self.out = nn.Linear(second, outputs)
 
-    def forward(self, groups: Float[Tensor, "g k c"]) -> Float[Tensor, "g d"]:
-        """One token per group."""
-        pieces = groups.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        if not pieces or torch.compiler.is_compiling():
-            return self.plain(groups)
+    def forward(
+        self, groups: Float[Tensor, "g k c"], counted: Bool[Tensor, " g"] | None = None
+    ) -> Float[Tensor, "g d"]:
+        """One token per group; in training, normalised by the ``counted`` groups where the others are padding."""
+        pieces = counted is None and not fixed_shapes(groups) and not torch.is_autocast_enabled("cpu")
+        if not pieces:
+            return self.plain(groups, counted)
         if self.training:
             return _InPieces.apply(groups, self.lift_norm, self.join_norm, *self.parameters())
         if torch.is_grad_enabled():
             return self.plain(groups)
         return self._frozen(groups)
 
-    def plain(self, groups: Float[Tensor, "g k c"]) -> Float[Tensor, "g d"]:
+    def plain(self, groups: Float[Tensor, "g k c"], counted: Bool[Tensor, " g"] | None = None) -> Float[Tensor, "g d"]:
         """The same, layer by layer."""
         g, k, c = groups.shape
-        x = self.inner(self.lift_norm(self.lift(groups.reshape(g * k, c))).relu_()).view(g, k, -1)
+        rows = () if counted is None else (counted.repeat_interleave(k, output_size=g * k),)
+        x = self.inner(self.lift_norm(self.lift(groups.reshape(g * k, c)), *rows).relu_()).view(g, k, -1)
         # Linear of [max, member] is the sum of two: the half of the maximum is the same for the whole group.
         of_max, of_member = self.join.weight.chunk(2, dim=1)
         shared = functional.linear(x.amax(1), of_max, self.join.bias)
         x = (functional.linear(x, of_member) + shared[:, None]).view(g * k, -1)
-        return self.out(self.join_norm(x).relu_()).view(g, k, -1).amax(1)
+        return self.out(self.join_norm(x, *rows).relu_()).view(g, k, -1).amax(1)
 
     def _frozen(self, groups: Float[Tensor, "g k c"]) -> Float[Tensor, "g d"]:
         """In evaluation mode without gradients, where each norm is a scale and a shift of the layer before it."""

@@ -4,10 +4,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from i2pmae.ops import chamfer_l2
-from i2pmae.typing import Float, Int, Tensor
+from i2pmae.ops import chamfer_l2, fixed_shapes
+from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["coordinate_loss", "semantic_loss"]
 
@@ -15,22 +14,35 @@ PIECE = 2**18
 """Predicted numbers that a CPU thread works on at a time: 1 MiB in float32, which stays in its cache."""
 
 
-def coordinate_loss(predicted: Float[Tensor, "g p 3"], target: Float[Tensor, "g k 3"]) -> Float[Tensor, ""]:
-    """L3D: Chamfer-L2 between predicted and true neighbourhoods of the masked tokens (equation 6)."""
-    return chamfer_l2(predicted.float(), target.float())
+def coordinate_loss(
+    predicted: Float[Tensor, "g p 3"], target: Float[Tensor, "g k 3"], counted: Bool[Tensor, " g"] | None = None
+) -> Float[Tensor, ""]:
+    """L3D: Chamfer-L2 between predicted and true neighbourhoods of the masked tokens (equation 6).
+
+    Of the ``counted`` ones alone, where the others are padding.
+    """
+    return chamfer_l2(predicted.float(), target.float(), counted)
 
 
 def semantic_loss(
-    head: nn.Linear, tokens: Float[Tensor, "g c"], features: Float[Tensor, "m s"], rows: Int[Tensor, "g k"]
+    head: nn.Linear,
+    tokens: Float[Tensor, "g c"],
+    features: Float[Tensor, "m s"],
+    rows: Int[Tensor, "g k"],
+    counted: Bool[Tensor, " g"] | None = None,
 ) -> Float[Tensor, ""]:
     """L2D: mean squared error of the 2D features that ``head`` predicts from the visible tokens (equation 7).
 
     Token i is to predict ``features[rows[i]]``, k·s numbers. There are many of them, hundreds for each number of a
     token: on a CPU they are predicted, compared and forgotten piece by piece, with the gradients of tokens and head.
+    Only ``counted`` tokens take part, where the others are padding.
     """
-    if tokens.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+    if counted is None and not fixed_shapes(tokens) and not torch.is_autocast_enabled("cpu"):
         return _SquaredError.apply(tokens, head.weight, head.bias, features, rows)
-    return functional.mse_loss(head(tokens).view(*rows.shape, -1).float(), features[rows].float())
+    error = (head(tokens).view(*rows.shape, -1).float() - features[rows].float()).square()
+    if counted is None:
+        return error.mean()
+    return (error.mean((1, 2)) * counted).sum() / counted.sum()
 
 
 class _SquaredError(torch.autograd.Function):

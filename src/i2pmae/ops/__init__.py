@@ -5,17 +5,20 @@ from i2pmae.ops.fps import fps
 from i2pmae.ops.gather import gather, scatter
 from i2pmae.ops.interpolate import three_nn_interpolate
 from i2pmae.ops.knn import knn, squared_distances
-from i2pmae.ops.pack import Packing, pack
+from i2pmae.ops.pack import Packing, Selection, fixed_shapes, pack, select
 
 __all__ = [
     "Packing",
+    "Selection",
     "chamfer_l1",
     "chamfer_l2",
+    "fixed_shapes",
     "fps",
     "gather",
     "knn",
     "pack",
     "scatter",
+    "select",
     "squared_distances",
     "three_nn_interpolate",
 ]

@@ -2,17 +2,24 @@
 
 from i2pmae.ops.gather import gather
 from i2pmae.ops.knn import knn
-from i2pmae.typing import Float, Tensor
+from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["chamfer_l1", "chamfer_l2"]
 
 
-def chamfer_l2(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, ""]:
+def chamfer_l2(
+    a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"], counted: Bool[Tensor, "b"] | None = None
+) -> Float[Tensor, ""]:
     """Mean over a of the smallest squared distance to b, plus the same from b to a; a scalar, over the batch.
+
+    Over the ``counted`` pairs of sets alone, where the others are padding.
 
     Memory is linear in the points. Of points that are equally near, the one of the lowest index has the gradient.
     """
-    return _to_nearest(a, b).mean() + _to_nearest(b, a).mean()
+    found = _to_nearest(a, b), _to_nearest(b, a)
+    if counted is None:
+        return found[0].mean() + found[1].mean()
+    return ((found[0].mean(1) + found[1].mean(1)) * counted).sum() / counted.sum()
 
 
 def chamfer_l1(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, ""]:

@@ -2,6 +2,7 @@
 
 import torch
 
+from i2pmae.ops.pack import fixed_shapes
 from i2pmae.typing import Bool, Int, Shaped, Tensor
 
 __all__ = ["gather", "scatter"]
@@ -26,8 +27,12 @@ def scatter(
 ) -> Shaped[Tensor, "b n c"]:
     """A copy of ``target`` with row ``index[i, j]`` of cloud i replaced by ``values[i, j]`` wherever ``valid[i, j]``.
 
-    The valid indices of a cloud must differ. Differentiable in ``target`` and ``values``.
+    The indices of a cloud must differ. Differentiable in ``target`` and ``values``.
     """
+    if fixed_shapes(target):
+        values = torch.where(valid[..., None], values.to(target.dtype), gather(target, index))
+        rows = _flat(index, target.shape[1])
+        return target.flatten(0, 1).index_copy(0, rows, values.flatten(0, 1)).view_as(target)
     rows = _flat(index, target.shape[1])[valid.flatten()]
     flat = target.flatten(0, 1).index_copy(0, rows, values[valid].to(target.dtype))
     return flat.view_as(target)

@@ -51,10 +51,18 @@ def _knn(query: Float[Tensor, "b m 3"], points: Float[Tensor, "b n 3"], k: int) 
     return torch.cat(found)
 
 
+def _by_key(distance: Float[Tensor, "*b n"]) -> Int[Tensor, "*b n"]:
+    """Whole numbers in the order (distance, index): the bits of a number that is not negative are in its order."""
+    index = torch.arange(distance.shape[-1], device=distance.device)
+    return distance.view(torch.int32).long() << 32 | index
+
+
 def _nearest(distance: Float[Tensor, "b m n"], k: int) -> Int[Tensor, "b m {k}"]:
     """The k smallest per row in the order (distance, index)."""
     if k == 1:
         return distance.argmin(-1, keepdim=True)
+    if distance.dtype == torch.float32 and distance.device.type == "cuda":
+        return _by_key(distance).topk(k, largest=False, sorted=True).indices  # no look at which rows have ties
     take = min(k + 1, distance.shape[-1])
     value, index = distance.topk(take, largest=False, sorted=True)
     if take > k:

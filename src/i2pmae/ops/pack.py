@@ -6,7 +6,7 @@ import torch
 
 from i2pmae.typing import Bool, Int, Tensor
 
-__all__ = ["Packing", "pack"]
+__all__ = ["Packing", "Selection", "fixed_shapes", "pack", "select"]
 
 
 class Packing(NamedTuple):
@@ -18,10 +18,38 @@ class Packing(NamedTuple):
     """Which entries are selected tokens; the others are padding."""
 
 
-def pack(selected: Bool[Tensor, "b m"]) -> Packing:
-    """Indices of the selected tokens of every cloud, in order, with a mask that tells them from padding."""
+class Selection(NamedTuple):
+    """The selected tokens of all clouds in one row, cloud by cloud."""
+
+    rows: Int[Tensor, " r"]
+    """Indices into the tokens of all clouds in one row."""
+    counted: Bool[Tensor, " r"] | None
+    """Which entries are selected tokens, the others being padding; None where there is no padding."""
+
+
+def fixed_shapes(values: Tensor) -> bool:
+    """Whether shapes are not to follow from values: on GPUs, which would be waited for, and in compiled models."""
+    return values.device.type != "cpu" or torch.compiler.is_compiling()
+
+
+def pack(selected: Bool[Tensor, "b m"], most: int | None = None) -> Packing:
+    """Indices of the selected tokens of every cloud, in order, with a mask that tells them from padding.
+
+    Where :func:`fixed_shapes` are wanted, the padding reaches to ``most``, more than which a cloud never has; to all
+    tokens where absent.
+    """
     counts = selected.sum(1)
-    longest = int(counts.max())
+    tokens = selected.shape[1]
+    longest = min(most or tokens, tokens) if fixed_shapes(selected) else int(counts.max())
     index = (~selected).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
     valid = torch.arange(longest, device=selected.device) < counts[:, None]
     return Packing(index, valid)
+
+
+def select(selected: Bool[Tensor, "b m"], most: int | None = None) -> Selection:
+    """The selected tokens, with padding only where :func:`fixed_shapes` are wanted; ``most`` as in :func:`pack`."""
+    if not fixed_shapes(selected):
+        return Selection(selected.flatten().nonzero()[:, 0], None)
+    rows, valid = pack(selected, most)
+    first = torch.arange(len(rows), device=rows.device)[:, None] * selected.shape[1]
+    return Selection((rows + first).flatten(), valid.flatten())

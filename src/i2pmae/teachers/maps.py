@@ -104,9 +104,12 @@ class CachedMaps:
         self._maps = maps
         self.seconds = self._noted()[1]
 
-    def __call__(self, index: Int[Tensor, " b"]) -> ViewMaps:
-        """The maps of the clouds at rows ``index``, on its device."""
-        found = torch.from_numpy(self._maps[index.cpu().numpy()]).to(index.device).float()
+    def __call__(self, index: Int[Tensor, " b"], device: torch.device | str = "cpu") -> ViewMaps:
+        """The maps of the clouds at rows ``index``, which is on the CPU, on ``device``."""
+        found = torch.from_numpy(self._maps[index.numpy()])
+        if torch.device(device).type == "cuda":
+            found = found.pin_memory()  # so that nothing waits for the copy
+        found = found.to(device, non_blocking=True).float()
         return ViewMaps(found[:, :, :-1], found[:, :, -1])
 
     def _finished(self) -> np.ndarray | None:

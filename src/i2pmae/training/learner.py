@@ -140,10 +140,15 @@ class Learner:
         torch.manual_seed(derive(self.settings.seed, *names))
         rng = torch_generator(self.settings.seed, *names, "rng", device=self.fabric.device)
         with self.fabric.autocast():
-            losses = self._columns(self.task.losses(self.fabric.to_device(batch), rng))
+            losses = self._columns(self.task.losses(self._on_device(batch), rng))
             total = torch.stack([losses[name] for name in _minimised(losses)]).sum()
         self.fabric.backward(total / parts)  # outside of autocast: it runs in the types that forward chose
         return {name: value.detach().to(self._one) for name, value in losses.items()}
+
+    def _on_device(self, batch: Batch) -> Batch:
+        """The batch where the model is; its ``index`` stays on the CPU, where what is known of clouds is looked up."""
+        there = self.fabric.to_device({name: values for name, values in batch.items() if name != "index"})
+        return {**there, "index": batch["index"]}
 
     def _columns(self, losses: Losses) -> dict[str, Tensor]:
         """The weighted losses and the watched figures by their column, whose titles are kept."""

@@ -8,10 +8,12 @@ from torch import nn
 
 from i2pmae.encoders.base import PointModel, initialise
 from i2pmae.encoders.hierarchical import HierarchicalEncoder
+from i2pmae.encoders.masking import visible_count
 from i2pmae.encoders.tokenizer import Hierarchy, point_indices
 from i2pmae.encoders.tokens import EncodedLevel
 from i2pmae.methods.i2p_mae.config import I2PMAEConfig
 from i2pmae.methods.i2p_mae.decoder import HierarchicalDecoder
+from i2pmae.ops import select
 from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["I2PMAE", "Reconstruction"]
@@ -26,6 +28,10 @@ class Reconstruction(NamedTuple):
     """The decoded visible tokens, which the semantic head reads (:meth:`I2PMAE.semantics`)."""
     masked: Bool[Tensor, "b m"]
     """Which tokens are masked: rows of ``offsets`` in order; the others are rows of ``shown``."""
+    offsets_counted: Bool[Tensor, " masked"] | None = None
+    """Which rows of ``offsets`` are those of masked tokens, where there is padding (:func:`~i2pmae.ops.select`)."""
+    shown_counted: Bool[Tensor, " visible"] | None = None
+    """The same of ``shown``."""
 
 
 class I2PMAE(PointModel):
@@ -46,18 +52,39 @@ class I2PMAE(PointModel):
         self.semantic_head = nn.Linear(config.decoder_dims[-1], members * semantic_dim) if semantic_dim else None
         self.apply(initialise)
 
-    def encode(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]] | None = None) -> list[EncodedLevel]:
+    def encode(
+        self,
+        hierarchy: Hierarchy,
+        visible: Sequence[Bool[Tensor, "b _"]] | None = None,
+        most: Sequence[int] | None = None,
+    ) -> list[EncodedLevel]:
         """Encoded tokens per level, finest first; ``visible`` is the result of :func:`propagate`."""
-        return self.encoder(hierarchy, visible)
+        return self.encoder(hierarchy, visible, most)
+
+    @property
+    def most_visible(self) -> tuple[int, ...]:
+        """How many tokens of each level, finest first, are visible at most in pre-training."""
+        counts, sizes = self.config.group_counts, self.config.group_sizes
+        most = [visible_count(counts[-1], self.config.mask_ratio)]
+        for count, members in zip(counts[-2::-1], sizes[:0:-1], strict=True):
+            most.insert(0, min(count, most[0] * members))
+        return tuple(most)
 
     def reconstruct(
-        self, hierarchy: Hierarchy, encoded: Sequence[EncodedLevel], visible: Sequence[Bool[Tensor, "b _"]]
+        self,
+        hierarchy: Hierarchy,
+        encoded: Sequence[EncodedLevel],
+        visible: Sequence[Bool[Tensor, "b _"]],
+        most: Sequence[int] | None = None,
     ) -> Reconstruction:
         """What the coordinate head predicts, and what the semantic head reads (I2P-MAE §3.3)."""
-        tokens = self.decoder(hierarchy, encoded)
+        tokens = self.decoder(hierarchy, encoded).flatten(0, 1)
         shown = visible[self.decoded_level]
-        offsets = self.coordinate_head(tokens[~shown]).unflatten(-1, (-1, 3))
-        return Reconstruction(offsets, tokens[shown], ~shown)
+        masked = select(~shown)
+        visibly = select(shown, None if most is None else most[self.decoded_level])
+        offsets = self.coordinate_head(tokens.index_select(0, masked.rows)).unflatten(-1, (-1, 3))
+        read = tokens.index_select(0, visibly.rows)
+        return Reconstruction(offsets, read, ~shown, masked.counted, visibly.counted)
 
     def semantics(self, found: Reconstruction) -> Float[Tensor, "visible k s"] | None:
         """2D features of each neighbour of each visible token, as predicted; None without semantic head.
@@ -69,20 +96,29 @@ class I2PMAE(PointModel):
         members = self.config.group_sizes[self.decoded_level]
         return self.semantic_head(found.shown).view(-1, members, self.config.semantic_dim)
 
-    def forward(self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]]) -> Reconstruction:
-        """One pre-training pass: the visible tokens encoded, all decoded, both heads."""
-        return self.reconstruct(hierarchy, self.encode(hierarchy, visible), visible)
+    def forward(
+        self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]], most: Sequence[int] | None = None
+    ) -> Reconstruction:
+        """One pre-training pass: the visible tokens encoded, all decoded, both heads.
+
+        ``most``: how many tokens of each level are visible at most, such as :attr:`most_visible`; a GPU computes so
+        many (:func:`~i2pmae.ops.pack`).
+        """
+        return self.reconstruct(hierarchy, self.encode(hierarchy, visible, most), visible, most)
 
     def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
         """True coordinates of the neighbours of each masked token, relative to its centre."""
-        return hierarchy[self.decoded_level].offsets[masked]
+        return hierarchy[self.decoded_level].offsets.flatten(0, 1).index_select(0, select(masked).rows)
 
     def target_points(self, hierarchy: Hierarchy) -> Int[Tensor, "b m"]:
         """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level."""
         return point_indices(hierarchy, self.decoded_level - 1)
 
-    def target_rows(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m2"]) -> Int[Tensor, "visible k"]:
+    def target_rows(
+        self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m2"], most: Sequence[int] | None = None
+    ) -> Int[Tensor, "visible k"]:
         """Whose 2D features each visible token is to predict: rows of all :meth:`target_points` of the batch in one."""
         below = hierarchy[self.decoded_level - 1].centres.shape[1]
         first = torch.arange(len(masked), device=masked.device)[:, None, None] * below
-        return (hierarchy[self.decoded_level].neighbours + first)[~masked]
+        shown = select(~masked, None if most is None else most[self.decoded_level])
+        return (hierarchy[self.decoded_level].neighbours + first).flatten(0, 1).index_select(0, shown.rows)

@@ -50,12 +50,16 @@ class PointM2AETask(PretrainTask):
         hierarchy = self.model.tokenise(points)
         with torch.no_grad():
             visible = self.choose_visible(None, hierarchy, rng)
-        found = self.model(hierarchy, visible)
+        found = self.model(hierarchy, visible, self.model.most_visible)
         return {"coordinates": self._coordinates(found, hierarchy, 1.0)}
 
     def _coordinates(self, found: Reconstruction, hierarchy: Hierarchy, weight: float) -> Loss:
         truth = self.model.target_offsets(hierarchy, found.masked)
-        return Loss(coordinate_loss(found.offsets, truth), "Chamfer distance of masked neighbourhoods", weight)
+        return Loss(
+            coordinate_loss(found.offsets, truth, found.offsets_counted),
+            "Chamfer distance of masked neighbourhoods",
+            weight,
+        )
 
     def logits(self, saliency: Float[Tensor, "b m"] | None, like: Float[Tensor, "b m 3"]) -> Float[Tensor, "b m"]:
         """What the visible tokens are drawn by: the same for all."""
@@ -76,7 +80,7 @@ class PointM2AETask(PretrainTask):
         hierarchy = self.model.tokenise(points)
         saliency = self.look_at(points, hierarchy)
         visible = self.choose_visible(saliency, hierarchy, rng)
-        found = self.model(hierarchy, visible)
+        found = self.model(hierarchy, visible, self.model.most_visible)
         parts = {} if saliency is None else {"token_saliency": as_array(saliency)}
         return {
             **parts,
@@ -129,21 +133,23 @@ class I2PMAETask(PointM2AETask):
             seen = self._ask_teacher(batch, canonical, points)
             saliency = None if seen is None else self.saliency(*seen, hierarchy)
             visible = self.choose_visible(saliency, hierarchy, rng)
-        found = self.model(hierarchy, visible)
+        found = self.model(hierarchy, visible, self.model.most_visible)
         losses = {"coordinates": self._coordinates(found, hierarchy, self.config.loss.coordinates)}
         head = self.model.semantic_head
         if head is not None and seen is not None:
             with torch.no_grad():
                 features, rows = self.targets(*seen, hierarchy, visible)
-                variance = features[rows[::8]].var((0, 1), correction=0).mean()
-            error = semantic_loss(head, found.shown, features, rows)
+                some = None if found.shown_counted is None else found.shown_counted[::8]
+                variance = _variance(features[rows[::8]], some)
+            error = semantic_loss(head, found.shown, features, rows, found.shown_counted)
             losses["semantics"] = Loss(
                 error, "Squared error of visible tokens' 2D features", self.config.loss.semantics
             )
             explained = 1 - error.detach() / variance
             losses["explained"] = Loss(explained, "Share of the 2D features' variance that is predicted", None)
         if saliency is not None:
-            standard = guidance_logits(saliency, "standardised")[visible[-1]].mean()
+            shown = visible[-1].to(saliency.dtype)
+            standard = (guidance_logits(saliency, "standardised") * shown).sum() / shown.sum()
             losses["visible_saliency"] = Loss(standard, "Saliency of visible tokens, in standard deviations", None)
         return losses
 
@@ -157,7 +163,7 @@ class I2PMAETask(PointM2AETask):
             maps, frame, _ = look(self.teacher, points, self.projection)
             return maps, frame, points
         frame = view_frame(batch["points"], self.views, self.projection.image_size)
-        return self.cached(batch["index"]), frame, canonical
+        return self.cached(batch["index"], points.device), frame, canonical
 
     def look_at(self, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy) -> Float[Tensor, "b m"] | None:
         """The saliency of the coarsest tokens, where there is a teacher."""
@@ -192,16 +198,26 @@ class I2PMAETask(PointM2AETask):
 
         Only the members of visible tokens are looked up: they are the visible ones of the level below.
         """
-        rows, _ = pack(visible[self.model.decoded_level - 1])
+        most, level = self.model.most_visible, self.model.decoded_level
+        rows, _ = pack(visible[level - 1], most[level - 1])
         centres = gather(points, gather(self.model.target_points(hierarchy), rows))
         features = lift(maps.features, centres, frame)
         if self.config.loss.targets == "normalised":
             features = functional.layer_norm(features, features.shape[-1:])
         place = torch.arange(rows.numel(), device=rows.device).view_as(rows)
-        below = hierarchy[self.model.decoded_level - 1].centres.shape[:2]
+        below = hierarchy[level - 1].centres.shape[:2]
         place = place.new_zeros(below).scatter_(1, rows, place)
-        wanted = self.model.target_rows(hierarchy, ~visible[self.model.decoded_level])
+        wanted = self.model.target_rows(hierarchy, ~visible[level], most)
         return features.flatten(2).flatten(0, 1), place.flatten()[wanted]
+
+
+def _variance(values: Float[Tensor, "g k s"], counted: Bool[Tensor, " g"] | None) -> Float[Tensor, ""]:
+    """Of each channel over the counted groups, averaged over the channels."""
+    if counted is None:
+        return values.var((0, 1), correction=0).mean()
+    weight = counted[:, None, None].to(values.dtype) / (counted.sum() * values.shape[1])
+    mean = (values * weight).sum((0, 1))
+    return ((values - mean).square() * weight).sum((0, 1)).mean()
 
 
 def build_point_m2ae(setting: Setting) -> PointM2AETask:

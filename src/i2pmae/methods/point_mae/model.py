@@ -11,7 +11,7 @@ from i2pmae.encoders.plain import POSITION_HIDDEN, PlainEncoder
 from i2pmae.encoders.tokenizer import Hierarchy
 from i2pmae.encoders.tokens import EncodedLevel
 from i2pmae.methods.point_mae.config import PointMAEConfig
-from i2pmae.ops import gather, pack
+from i2pmae.ops import gather, pack, select
 from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["MaskedOffsets", "PointMAE"]
@@ -42,17 +42,20 @@ class PointMAE(PointModel):
         self.coordinate_head = nn.Linear(width, 3 * config.group_size)
         self.apply(initialise)
 
-    def encode(self, hierarchy: Hierarchy, visible: Bool[Tensor, "b m"] | None = None) -> EncodedLevel:
-        """The encoded visible tokens; as many are visible in every cloud (all where absent)."""
-        return self.encoder(hierarchy, None if visible is None else [visible])[0]
+    def encode(
+        self, hierarchy: Hierarchy, visible: Bool[Tensor, "b m"] | None = None, count: int | None = None
+    ) -> EncodedLevel:
+        """The encoded visible tokens; as many are visible in every cloud (all where absent): ``count``, where known."""
+        most = None if count is None else [count]
+        return self.encoder(hierarchy, None if visible is None else [visible], most)[0]
 
     def reconstruct(
         self, hierarchy: Hierarchy, encoded: EncodedLevel, visible: Bool[Tensor, "b m"]
     ) -> Float[Tensor, "masked k 3"]:
         """Predicted points of the masked tokens (Point-MAE §3.3): the decoder sees visible and mask tokens."""
         centres = hierarchy[0].centres
-        hidden = pack(~visible).rows
         known = encoded.tokens.shape[1]
+        hidden = pack(~visible, visible.shape[1] - known).rows
         masks = self.mask_token.to(encoded.tokens.dtype).expand(*hidden.shape, -1)
         tokens = torch.cat([encoded.tokens, masks], dim=1)
         places = torch.cat([gather(centres, encoded.packing.rows), gather(centres, hidden)], dim=1)
@@ -61,10 +64,16 @@ class PointMAE(PointModel):
             tokens = block(tokens + position)
         return self.coordinate_head(self.decoder_norm(tokens[:, known:])).flatten(0, 1).unflatten(-1, (-1, 3))
 
-    def forward(self, hierarchy: Hierarchy, visible: Bool[Tensor, "b m"]) -> MaskedOffsets:
-        """One pre-training pass: the visible tokens encoded, all decoded, the masked ones read out."""
-        return MaskedOffsets(self.reconstruct(hierarchy, self.encode(hierarchy, visible), visible), ~visible)
+    def forward(self, hierarchy: Hierarchy, visible: Bool[Tensor, "b m"], count: int | None = None) -> MaskedOffsets:
+        """One pre-training pass: the visible tokens encoded, all decoded, the masked ones read out.
 
-    def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
-        """True coordinates of the points of each masked token, relative to its centre."""
-        return hierarchy[0].offsets[masked]
+        ``count``: how many are visible in each cloud, without which a GPU has to be waited for.
+        """
+        return MaskedOffsets(self.reconstruct(hierarchy, self.encode(hierarchy, visible, count), visible), ~visible)
+
+    def target_offsets(
+        self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"], count: int | None = None
+    ) -> Float[Tensor, "masked k 3"]:
+        """True coordinates of the points of each masked token, relative to its centre; ``count`` are masked a cloud."""
+        count = int(masked[0].sum()) if count is None else count
+        return hierarchy[0].offsets.flatten(0, 1).index_select(0, select(masked, count).rows)

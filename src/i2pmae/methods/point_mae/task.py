@@ -36,8 +36,9 @@ class PointMAETask(PretrainTask):
         """``coordinates``: the Chamfer distance of the masked tokens' points."""
         _, points = self.drawn(batch, rng)
         hierarchy = self.model.tokenise(points)
-        found = self.model(hierarchy, self.choose_visible(hierarchy, rng))
-        truth = self.model.target_offsets(hierarchy, found.masked)
+        count = visible_count(hierarchy[0].centres.shape[1], self.model.config.mask_ratio)
+        found = self.model(hierarchy, self.choose_visible(hierarchy, rng), count)
+        truth = self.model.target_offsets(hierarchy, found.masked, hierarchy[0].centres.shape[1] - count)
         return {"coordinates": Loss(coordinate_loss(found.offsets, truth), "Chamfer distance of masked neighbourhoods")}
 
     def choose_visible(self, hierarchy: Hierarchy, rng: torch.Generator) -> Bool[Tensor, "b m"]:

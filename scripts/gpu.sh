@@ -16,7 +16,7 @@ mkdir -p "$output"
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv | tee "$output/machine.txt"
 python3 -m pytest -m gpu tests 2>&1 | tee "$output/tests.txt"
 for clouds in 32 128; do
-    python3 benchmarks/ops.py --device cuda --clouds "$clouds" --points 2048
+    python3 benchmarks/ops.py --device cuda --clouds "$clouds" --points 2048 --growth 2048 16384
 done 2>&1 | tee "$output/ops.txt"
 python3 benchmarks/step.py --device cuda --teacher "$teacher" 2>&1 | tee "$output/step.txt"
 python3 -m i2pmae pretrain small --data "$data" --teacher "$teacher" --epochs "$epochs" --batch-size 128 \

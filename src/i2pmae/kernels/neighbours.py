@@ -153,30 +153,29 @@ def _search(query, first, last, number, depth, leaves, order, boxes, room, bits,
         x, y, z = query[cloud, row % rows]
         for j in range(k):
             smallest[j], which[j] = np.iinfo(bits.dtype).max, 0
-        if depth == 0:
-            for leaf in range(order.shape[1]):
-                _collect(leaves[cloud, leaf], order[cloud, leaf], x, y, z, room[1], bits[1], smallest, which)
-        else:
-            box, high, node = boxes[cloud], 0, 1
-            while True:
-                while node < 1 << depth:
-                    near, far = 2 * node, 2 * node + 1
-                    nearer, farther = _box_distance(box[near], x, y, z), _box_distance(box[far], x, y, z)
-                    if farther < nearer:
-                        near, far, nearer, farther = far, near, farther, nearer
-                    if not farther > best[k - 1]:
-                        stack[high], bounds[high] = far, farther
-                        high += 1
-                    node = near
-                leaf = node - (1 << depth)
-                _collect(leaves[cloud, leaf], order[cloud, leaf], x, y, z, room[1], bits[1], smallest, which)
-                # A box as far as the last neighbour may hold a point as far with a lower index.
-                while high > 0 and bounds[high - 1] > best[k - 1]:
-                    high -= 1
-                if high == 0:
-                    break
+        box, high, node = boxes[cloud], 0, 1
+        while True:
+            while node < 1 << depth:
+                near, far = 2 * node, 2 * node + 1
+                nearer, farther = _box_distance(box[near], x, y, z), _box_distance(box[far], x, y, z)
+                if farther < nearer:
+                    near, far, nearer, farther = far, near, farther, nearer
+                if not farther > best[k - 1]:
+                    stack[high], bounds[high] = far, farther
+                    high += 1
+                node = near
+            leaf = node - (1 << depth)
+            _collect(leaves[cloud, leaf], order[cloud, leaf], x, y, z, room[1], bits[1], smallest, which)
+            # A box as far as the last neighbour may hold a point as far with a lower index.
+            while high > 0 and bounds[high - 1] > best[k - 1]:
+                high -= 1
+            if high > 0:
                 high -= 1
                 node = stack[high]
+            elif depth == 0 and leaf + 1 < order.shape[1]:
+                node += 1
+            else:
+                break
         for j in range(k):
             # Where a distance is no number, a place of padding may come before it.
             found[cloud, row % rows, j] = min(which[j], number - 1)

@@ -172,6 +172,9 @@ def test_a_gpu_finds_what_the_cpu_finds() -> None:
     on_gpu = points.cuda()
     assert torch.equal(ops.fps(on_gpu, 64).cpu(), ops.fps(points, 64))
     assert torch.equal(ops.knn(on_gpu[:, :64], on_gpu, 16).cpu(), ops.knn(points[:, :64], points, 16))
+    ties = lattice(4, 300)
+    assert torch.equal(ops.knn(ties.cuda(), ties.cuda(), 1).cpu(), ops.knn(ties, ties, 1))
+    assert torch.equal(ops.fps(ties.cuda(), 64).cpu(), ops.fps(ties, 64))
     torch.testing.assert_close(
         ops.chamfer_l2(on_gpu[:, :200], on_gpu[:, 200:]).cpu(), ops.chamfer_l2(points[:, :200], points[:, 200:])
     )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from i2pmae.common.errors import UsageError
+from i2pmae.projection import rasterise
 from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import project, view_frame
 from i2pmae.projection.views import AXIS_VIEWS, orbit_views, parse_views
@@ -15,6 +16,14 @@ def clouds(count: int = 2, points: int = 60) -> torch.Tensor:
     return torch.randn(count, points, 3, generator=torch.Generator().manual_seed(3)) * torch.tensor([1.0, 0.5, 0.8])
 
 
+@pytest.fixture(params=["compiled", "pytorch"])
+def painter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps by compiled loops, and by the operations that other devices use."""
+    if request.param == "pytorch":
+        monkeypatch.setattr(rasterise, "has_kernels", lambda *tensors: False)
+
+
+@pytest.mark.usefixtures("painter")
 @pytest.mark.parametrize("depth", ["sum", "nearest"])
 @pytest.mark.parametrize("size", [32, 224])
 @pytest.mark.parametrize("views", [AXIS_VIEWS, orbit_views([0, 75], 20)])
@@ -28,6 +37,25 @@ def test_maps_are_the_loops(depth, size: int, views: torch.Tensor) -> None:
             # A coordinate on the border of two cells may round either way: such pixels are counted, not compared.
             differ = np.abs(image - expected) > 1e-4
             assert differ.mean() < (0 if views is AXIS_VIEWS else 0.01) + 1e-9
+
+
+@pytest.mark.parametrize("points", [clouds(3, 400), clouds(2, 400).double(), torch.zeros(2, 9, 3), clouds(5, 1)])
+def test_compiled_maps_are_those_of_pytorch(points: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    added, front = project(points).images, project(points, depth="nearest").images
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    assert torch.equal(project(points).images, added)
+    torch.set_num_threads(before)
+    monkeypatch.setattr(rasterise, "has_kernels", lambda *tensors: False)
+    torch.testing.assert_close(added, project(points).images, rtol=0, atol=1e-6)
+    assert torch.equal(front, project(points, depth="nearest").images)
+
+
+def test_coordinates_that_are_no_numbers_paint_nothing_outside() -> None:
+    points = clouds(2, 30)
+    points[0, 3] = torch.nan
+    points[1, 4] = torch.inf
+    assert project(points, image_size=32).images.shape == (2, 3, 32, 32)
 
 
 def test_the_axis_views_permute_the_coordinates() -> None:
@@ -55,12 +83,14 @@ def test_the_object_is_in_the_middle() -> None:
         assert ((first + last - 63).abs() <= 2).all()
 
 
+@pytest.mark.usefixtures("painter")
 def test_a_cloud_without_extent_paints_one_block() -> None:
     images = project(torch.full((1, 10, 3), 0.3), AXIS_VIEWS, 32, "nearest").images
     assert (images > 0).sum((2, 3)).tolist() == [[25, 25, 25]]
     assert torch.isfinite(project(torch.full((1, 10, 3), 0.3), AXIS_VIEWS, 32).images).all()
 
 
+@pytest.mark.usefixtures("painter")
 def test_the_front_hides_the_back() -> None:
     points = torch.tensor([[[0.0, 0, 1], [0, 0, -1], [1, 1, -1], [-1, -1, 0]]])
     images, frame = project(points, AXIS_VIEWS[:1], 32, "nearest")

@@ -153,30 +153,29 @@ def _search(query, first, last, number, depth, leaves, order, boxes, room, bits,
         x, y, z = query[cloud, row % rows]
         for j in range(k):
             smallest[j], which[j] = np.iinfo(bits.dtype).max, 0
-        if depth == 0:
-            for leaf in range(order.shape[1]):
-                _collect(leaves[cloud, leaf], order[cloud, leaf], x, y, z, room[1], bits[1], smallest, which)
-        else:
-            box, high, node = boxes[cloud], 0, 1
-            while True:
-                while node < 1 << depth:
-                    near, far = 2 * node, 2 * node + 1
-                    nearer, farther = _box_distance(box[near], x, y, z), _box_distance(box[far], x, y, z)
-                    if farther < nearer:
-                        near, far, nearer, farther = far, near, farther, nearer
-                    if not farther > best[k - 1]:
-                        stack[high], bounds[high] = far, farther
-                        high += 1
-                    node = near
-                leaf = node - (1 << depth)
-                _collect(leaves[cloud, leaf], order[cloud, leaf], x, y, z, room[1], bits[1], smallest, which)
-                # A box as far as the last neighbour may hold a point as far with a lower index.
-                while high > 0 and bounds[high - 1] > best[k - 1]:
-                    high -= 1
-                if high == 0:
-                    break
+        box, high, node = boxes[cloud], 0, 1
+        while True:
+            while node < 1 << depth:
+                near, far = 2 * node, 2 * node + 1
+                nearer, farther = _box_distance(box[near], x, y, z), _box_distance(box[far], x, y, z)
+                if farther < nearer:
+                    near, far, nearer, farther = far, near, farther, nearer
+                if not farther > best[k - 1]:
+                    stack[high], bounds[high] = far, farther
+                    high += 1
+                node = near
+            leaf = node - (1 << depth)
+            _collect(leaves[cloud, leaf], order[cloud, leaf], x, y, z, room[1], bits[1], smallest, which)
+            # A box as far as the last neighbour may hold a point as far with a lower index.
+            while high > 0 and bounds[high - 1] > best[k - 1]:
+                high -= 1
+            if high > 0:
                 high -= 1
                 node = stack[high]
+            elif depth == 0 and leaf + 1 < order.shape[1]:
+                node += 1
+            else:
+                break
         for j in range(k):
             # Where a distance is no number, a place of padding may come before it.
             found[cloud, row % rows, j] = min(which[j], number - 1)
@@ -217,28 +216,42 @@ def _collect(leaf, order, x, y, z, room, bits, smallest, which):  # type: ignore
 
 @kernel("void(F[:, :, ::1], F[:, :, ::1], i8, i8, i8[:, :, ::1])")
 def _nearest(query, points, first, last, found):  # type: ignore[no-untyped-def]
-    """Fills clouds ``first`` to ``last`` with the one nearest point; all queries look at one point after the other."""
+    """Fills clouds ``first`` to ``last`` with the one nearest point; all queries look at four points at a time."""
     rows, number = query.shape[1], points.shape[1]
     x, y, z = np.empty(rows, query.dtype), np.empty(rows, query.dtype), np.empty(rows, query.dtype)
     best, which = np.empty((2, rows), query.dtype), np.empty((2, rows), np.int32)
+    four = np.empty((3, 4), query.dtype)
     for cloud in range(first, last):
         for i in range(rows):
             x[i], y[i], z[i] = query[cloud, i, 0], query[cloud, i, 1], query[cloud, i, 2]
             best[0, i], which[0, i] = np.inf, 0
-        for j in range(number):
-            point, old, new = points[cloud, j], j % 2, 1 - j % 2
-            _compare(x, y, z, point[0], point[1], point[2], j, best[old], which[old], best[new], which[new])
+        side = 0
+        for j in range(0, number, 4):
+            for i in range(4):
+                for axis in range(3):
+                    four[axis, i] = points[cloud, j + i, axis] if j + i < number else np.inf
+            _compare(x, y, z, four, j, best[side], which[side], best[1 - side], which[1 - side])
+            side = 1 - side
         for i in range(rows):
-            found[cloud, i, 0] = which[number % 2, i]
+            found[cloud, i, 0] = which[side, i]
 
 
 @inlined
-def _compare(x, y, z, px, py, pz, index, best, which, new, newest):  # type: ignore[no-untyped-def]
+def _compare(x, y, z, four, index, best, which, new, newest):  # type: ignore[no-untyped-def]
     # From one array to another: in place, the compiler would store only what changes, which takes twice as long.
-    index = np.int32(index)
+    first, second, third, fourth = np.int32(index), np.int32(index + 1), np.int32(index + 2), np.int32(index + 3)
+    ax, ay, az, bx, by, bz = four[0, 0], four[1, 0], four[2, 0], four[0, 1], four[1, 1], four[2, 1]
+    cx, cy, cz, dx, dy, dz = four[0, 2], four[1, 2], four[2, 2], four[0, 3], four[1, 3], four[2, 3]
     for i in range(len(new)):
-        dx, dy, dz = x[i] - px, y[i] - py, z[i] - pz
-        distance = dx * dx + dy * dy + dz * dz
-        before, earlier = best[i], which[i]
-        new[i] = distance if distance < before else before
-        newest[i] = index if distance < before else earlier
+        near, place = best[i], which[i]
+        near, place = _nearer(x[i] - ax, y[i] - ay, z[i] - az, first, near, place)
+        near, place = _nearer(x[i] - bx, y[i] - by, z[i] - bz, second, near, place)
+        near, place = _nearer(x[i] - cx, y[i] - cy, z[i] - cz, third, near, place)
+        near, place = _nearer(x[i] - dx, y[i] - dy, z[i] - dz, fourth, near, place)
+        new[i], newest[i] = near, place
+
+
+@inlined
+def _nearer(dx, dy, dz, index, near, place):  # type: ignore[no-untyped-def]
+    distance = dx * dx + dy * dy + dz * dz
+    return (distance if distance < near else near), (index if distance < near else place)

@@ -33,7 +33,8 @@ def chamfer_l1(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Te
 
 def _to_nearest(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, "b n"]:
     """Squared distances to the nearest points of the other set; which these are has no gradient."""
-    return (a - gather(b, knn(a, b, 1)[..., 0])).square().sum(-1)
+    x, y, z = (a - gather(b, knn(a, b, 1)[..., 0])).unbind(-1)
+    return x * x + y * y + z * z
 
 
 def _root(value: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

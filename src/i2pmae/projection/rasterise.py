@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch.nn import functional
 
+from i2pmae.ops.arrays import array, has_kernels
 from i2pmae.projection.views import AXIS_VIEWS
 from i2pmae.typing import Float, Int, Tensor
 
@@ -81,8 +82,29 @@ def project(
     """
     frame = view_frame(points, views, image_size)
     far = _in_view(points, frame.views[:, 2:])[..., 0]
-    paint = _sum if depth == "sum" else _nearest
-    return Projection(paint(frame.indices(points), far, image_size), frame)
+    rows = frame.indices(points)
+    if has_kernels(far):
+        return Projection(_painted(rows, far, image_size, depth), frame)
+    return Projection((_sum if depth == "sum" else _nearest)(rows, far, image_size), frame)
+
+
+def _painted(
+    rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int, depth: Literal["sum", "nearest"]
+) -> Float[Tensor, "b v h w"]:
+    """What :func:`_sum` and :func:`_nearest` give, block by block in a compiled loop."""
+    from i2pmae.kernels.painting import paint
+
+    nearest = depth == "nearest"
+    value = _heights(far) if nearest else far
+    blocks = array(rows.flatten(0, 1)), array(value.flatten(0, 1))
+    images = torch.from_numpy(paint(*blocks, _REACH, size, nearest, torch.get_num_threads()))
+    return (images if nearest else images.sigmoid_()).view(*far.shape[:2], size, size)
+
+
+def _heights(far: Float[Tensor, "b v n"]) -> Float[Tensor, "b v n"]:
+    """Depths from 0.3, the farthest of a view, to 1."""
+    low, high = far.amin(2, keepdim=True), far.amax(2, keepdim=True)
+    return 0.3 + 0.7 * (far - low) / (high - low).where(high > low, torch.ones_like(high))
 
 
 def _canvas(rows: Int[Tensor, "b v n 2"], image_size: int) -> tuple[Int[Tensor, "b v n"], int]:
@@ -112,10 +134,7 @@ def _sum(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int) -
 def _nearest(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int) -> Float[Tensor, "b v h w"]:
     """Front-most depth per pixel in [0.3, 1], background 0. Painting blocks equals the maximum over a 5×5 window."""
     index, side = _canvas(rows, size)
-    low, high = far.amin(2, keepdim=True), far.amax(2, keepdim=True)
-    extent = (high - low).where(high > low, torch.ones_like(high))
-    value = 0.3 + 0.7 * (far - low) / extent
-    canvas = far.new_zeros(*far.shape[:2], side * side).scatter_reduce_(2, index, value, "amax")
+    canvas = far.new_zeros(*far.shape[:2], side * side).scatter_reduce_(2, index, _heights(far), "amax")
     canvas = functional.max_pool2d(canvas.view(*far.shape[:2], side, side), 2 * _REACH + 1, stride=1)
     # The ring around the image moves in by one pixel, corners by way of rows and columns.
     for axis in (-2, -1):

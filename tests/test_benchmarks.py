@@ -62,11 +62,13 @@ def test_benchmark_runs(
 def test_probe_benchmark_measures_the_tolerances_and_leaves_the_usual_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from sklearn.svm import LinearSVC
+
     from i2pmae.evaluation import classifiers
 
     seen = []
-    fit = classifiers.LinearSVC.fit
-    monkeypatch.setattr(classifiers.LinearSVC, "fit", lambda self, *a, **k: (seen.append(self.tol), fit(self, *a))[1])
+    fit = LinearSVC.fit
+    monkeypatch.setattr(LinearSVC, "fit", lambda self, *a, **k: (seen.append(self.tol), fit(self, *a))[1])
     usual = classifiers.TOLERANCE
     importlib.import_module("benchmarks.probe").main([*SMALL["probe"][:6], "--tolerances", "0.5", "0.25"])
     assert set(seen) == {0.5, 0.25}

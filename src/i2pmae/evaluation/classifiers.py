@@ -4,21 +4,18 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import derive
+
+if TYPE_CHECKING:  # scikit-learn takes a second to import; only those who fit a classifier wait for it
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
 
 __all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "usable_folds"]
 
@@ -69,16 +66,24 @@ class Chosen:
 
 
 def _svm(C: float, features: np.ndarray, labels: np.ndarray) -> Fitted:
+    from sklearn.svm import LinearSVC
+
     machine = LinearSVC(C=C, dual=True, tol=TOLERANCE, max_iter=MOST_ITERATIONS, random_state=0)
     return _standardised(machine, features, labels)
 
 
 def _logistic(C: float, features: np.ndarray, labels: np.ndarray) -> Fitted:
+    from sklearn.linear_model import LogisticRegression
+
     return _standardised(LogisticRegression(C=C, max_iter=MOST_ITERATIONS), features, labels)
 
 
-def _standardised(machine: LinearSVC | LogisticRegression, features: np.ndarray, labels: np.ndarray) -> Fitted:
+def _standardised(machine: "LinearSVC | LogisticRegression", features: np.ndarray, labels: np.ndarray) -> Fitted:
     """The classifier on features standardised by their own mean and deviation."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # at large C, which cross-validation then does not choose
         # A few clouds of each class are what few-shot learning is about, and no regression.
@@ -87,6 +92,8 @@ def _standardised(machine: LinearSVC | LogisticRegression, features: np.ndarray,
 
 
 def _knn(k: float, features: np.ndarray, labels: np.ndarray) -> Fitted:
+    from sklearn.neighbors import KNeighborsClassifier
+
     machine = KNeighborsClassifier(int(k), metric="cosine", algorithm="brute")
     return machine.fit(features.astype(np.float64), labels)
 
@@ -138,6 +145,8 @@ def choose(
     if len(grid) == 1:
         _check_neighbours(classifier, grid, len(labels))
         return Chosen(grid[0], 0, {})
+    from sklearn.model_selection import StratifiedKFold
+
     folds = usable_folds(folds, labels, names, classifier.parameter)
     splitter = StratifiedKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
     splits = list(splitter.split(features, labels))

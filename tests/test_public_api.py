@@ -28,8 +28,18 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    heavy = ("torch", "transformers", "sklearn", "lightning", "numba")
+    heavy = ("torch", "transformers", "sklearn", "lightning_fabric", "numba")
     code = f"import sys, i2pmae; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_pretraining_waits_for_nothing_that_its_first_step_does_not_need() -> None:
+    late = ("transformers", "sklearn", "scipy", "matplotlib", "pyarrow", "h5py", "trimesh", "tensorboard", "numba")
+    code = (
+        "import sys; sys.modules['torchmetrics'] = None; "  # where it is installed, Fabric imports it, and it much else
+        f"import i2pmae.commands.pretrain; print([m for m in {late} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

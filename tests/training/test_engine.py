@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from i2pmae.common.errors import TrainingError, TrainingInterrupted
+from i2pmae.training import engine
 from i2pmae.training.checkpoint import checkpoint_path, load_checkpoint
 from i2pmae.training.engine import fit
 from i2pmae.training.history import History
@@ -147,6 +148,21 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     with pytest.raises(TrainingInterrupted, match="at once"):
         fit(Acting(7, twice), small_clouds(), settings(), tmp_path, shown=False)
     assert load_checkpoint(checkpoint_path(tmp_path))["step"] == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_before_the_first_step_takes_none(tmp_path, monkeypatch, number):
+    def stopping(*arguments, **options):
+        os.kill(os.getpid(), number)
+        yield from real(*arguments, **options)
+
+    real = engine.step_loader
+    monkeypatch.setattr(engine, "step_loader", stopping)
+    task = SmallTask()
+    with pytest.raises(TrainingInterrupted, match="before the first step"):
+        fit(task, small_clouds(), settings(), tmp_path, shown=False)
+    assert task.calls == 0
+    assert not checkpoint_path(tmp_path).exists()
 
 
 def test_a_finished_run_is_returned_without_training(tmp_path):

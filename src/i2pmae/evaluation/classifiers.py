@@ -8,12 +8,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from i2pmae.common.errors import DataError, UsageError
@@ -74,6 +68,11 @@ def _svm(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
 
 
 def _logistic(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     ready = features.astype(np.float64)
 
     def fit(C: float) -> Fitted:
@@ -88,6 +87,8 @@ def _logistic(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fit
 
 
 def _knn(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
+    from sklearn.neighbors import KNeighborsClassifier
+
     ready = features.astype(np.float64)
     return lambda k: KNeighborsClassifier(int(k), metric="cosine", algorithm="brute").fit(ready, labels)
 
@@ -139,6 +140,8 @@ def choose(
     if len(grid) == 1:
         _check_neighbours(classifier, grid, len(labels))
         return Chosen(grid[0], 0, {})
+    from sklearn.model_selection import StratifiedKFold
+
     folds = usable_folds(folds, labels, names, classifier.parameter)
     splitter = StratifiedKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
     splits = list(splitter.split(features, labels))

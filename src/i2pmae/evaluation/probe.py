@@ -6,7 +6,6 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 from pydantic import JsonValue
-from sklearn.model_selection import train_test_split
 
 from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.common.seeds import derive
@@ -218,6 +217,8 @@ def split_rows(clouds: CloudSet, seed: int) -> tuple[tuple[np.ndarray, np.ndarra
     if {"train", "val"} <= splits:
         return _own_split(clouds, "train", "val"), "The data has no test split: its validation split is used."
     counts = np.bincount(clouds.labels)
+    from sklearn.model_selection import train_test_split  # takes a second to import
+
     rare = np.flatnonzero(counts == 1)
     if len(rare):
         names = clouds.classes or tuple(str(i) for i in range(len(counts)))

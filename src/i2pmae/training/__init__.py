@@ -1,5 +1,5 @@
 """Training: configurations, the I2P-MAE step, the engine that fits a task, run folders.
 
-Import from the modules themselves: the engine needs Lightning, which takes seconds to import, and configurations must
+Import from the modules themselves: the engine needs Fabric, which takes seconds to import, and configurations must
 not wait for it.
 """

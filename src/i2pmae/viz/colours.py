@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import linalg
 
 from i2pmae.viz.arrays import stretch
 
@@ -108,6 +107,8 @@ def feature_colours(features: Sequence[np.ndarray]) -> list[np.ndarray]:
     if scale <= 1e-6 * max(float(np.abs(values).max(initial=0)) for values in features):
         return [np.full((len(values), 3), 0.5, np.float32) for values in features]
     stacked /= scale
+    from scipy import linalg
+
     width = stacked.shape[1]
     variances, directions = linalg.eigh(stacked.T @ stacked, subset_by_index=(max(width - 3, 0), width - 1))
     variances, directions = variances[::-1], directions[:, ::-1]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from i2pmae.common.errors import UsageError
 from i2pmae.viz.arrays import checked
@@ -140,6 +139,8 @@ def _paint(
 
 def _occlusion(seen: np.ndarray, nearness: np.ndarray, side: int) -> np.ndarray:
     """How far, in [0, 1], each seen pixel lies behind its surroundings: depth minus its blur (Luft et al. 2006)."""
+    from scipy import ndimage
+
     step = 4
     depth, cover = np.zeros((2, side * side), np.float32)
     depth[seen], cover[seen] = nearness, 1
@@ -158,6 +159,8 @@ def _shadow(points: np.ndarray, camera: Camera, size: int) -> np.ndarray:
     """Opacity ``(size, size)`` of the soft shadow of ``points`` on the camera's floor."""
     if camera.floor is None or not len(points):
         return np.zeros((size, size), np.float32)
+    from scipy import ndimage
+
     small = max(size // 4, 8)
     flat = points.copy()
     flat[:, 1] = camera.floor

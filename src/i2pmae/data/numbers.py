@@ -31,9 +31,22 @@ class Numbers(NamedTuple):
     widths: np.ndarray
     """``(lines,)`` how many numbers each line has."""
 
-    def columns(self, lines: slice | np.ndarray, count: int, first: int = 0) -> np.ndarray:
-        """``(lines, count)`` indices of the numbers in columns ``first`` and after it, where lines are as wide."""
-        return self.firsts[lines, None] + np.arange(first, first + count)
+    def polygons(self, sizes: np.ndarray) -> list[np.ndarray] | None:
+        """The corners ``(polygons, corners)`` int64 of all polygons with as many corners, for each number of them.
+
+        ``sizes`` are the indices of the numbers that say how many corners follow in the line. None where one of these
+        or of the corners is no whole number.
+        """
+        counts = np.take(self.values, sizes)
+        if not np.take(self.whole, sizes).all():
+            return None
+        found = []
+        for count in np.unique(counts).astype(np.int64).tolist():
+            places = sizes[counts == count, None] + np.arange(1, count + 1)
+            if not np.take(self.whole, places).all():
+                return None
+            found.append(np.take(self.values, places).astype(np.int64))
+        return found
 
 
 def plain_numbers(text: bytes) -> Numbers | None:

@@ -267,13 +267,7 @@ def _polygons(numbers: Numbers, first: int, faces: Element) -> list[np.ndarray] 
     firsts, widths = numbers.firsts[first:] + before, numbers.widths[first:]
     if widths.min() <= before:
         return None
-    sizes = np.take(numbers.values, firsts)
-    if not np.take(numbers.whole, firsts).all() or (widths != sizes + 1 + others).any():
+    if (widths != np.take(numbers.values, firsts) + 1 + others).any():
         return None
-    polygons = []
-    for size in np.unique(sizes).astype(np.int64).tolist():
-        places = firsts[sizes == size, None] + np.arange(1, size + 1)
-        if size not in (3, 4) or not np.take(numbers.whole, places).all():
-            return None
-        polygons.append(np.take(numbers.values, places).astype(np.int64))
-    return polygons
+    polygons = numbers.polygons(firsts)
+    return None if polygons is None or any(each.shape[1] not in (3, 4) for each in polygons) else polygons

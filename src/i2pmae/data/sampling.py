@@ -63,7 +63,7 @@ def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, generato
     # One row for each axis: NumPy is several times as fast along the points as along an axis of three.
     corner, second, third = (np.take(vertices.T, faces[:, column], axis=1) for column in range(3))
     (ax, ay, az), (bx, by, bz) = edges = second - corner, third - corner
-    total = np.cumsum(lengths(np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)) / 2)
+    total = np.cumsum(lengths(np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]).T) / 2)
     extent = max(np.abs(edge).max() for edge in edges)
     if not total[-1] > LINE * extent**2:
         raise DataError("the mesh has no surface (zero area)")

@@ -208,5 +208,7 @@ def _off_faces(lines: list[str]) -> np.ndarray:
 
 def _fans(polygons: list[np.ndarray]) -> np.ndarray:
     """``(f, 3)`` triangles of polygons ``(p, corners)``: the first of each, then the second of each, and so on."""
+    if len(polygons) == 1 and polygons[0].shape[1] == 3:
+        return polygons[0]
     fans = [each[:, [0, corner, corner + 1]] for each in polygons for corner in range(1, each.shape[1] - 1)]
     return np.concatenate(fans) if fans else np.empty((0, 3), dtype=np.int64)

@@ -41,8 +41,10 @@ class Numbers(NamedTuple):
         if not np.take(self.whole, sizes).all():
             return None
         found = []
-        for count in np.unique(counts).astype(np.int64).tolist():
-            places = sizes[counts == count, None] + np.arange(1, count + 1)
+        alike = bool((counts == counts[0]).all())
+        for count in map(int, counts[:1] if alike else np.unique(counts)):
+            chosen = sizes if alike else sizes[counts == count]
+            places = chosen[:, None] + np.arange(1, count + 1)
             if not np.take(self.whole, places).all():
                 return None
             found.append(np.take(self.values, places).astype(np.int64))
@@ -58,10 +60,9 @@ def plain_numbers(text: bytes) -> Numbers | None:
     scientific = b"e" in text or b"E" in text
     if any(mark in text for mark in ENDS) or (scientific and text.translate(None, PLAIN)):
         return None
-    text = b" %b\n%d\n" % (text.rstrip(), SENTINEL)
+    text = b"%b\n%d\n" % (text.strip(), SENTINEL)
     letters = np.frombuffer(text, np.uint8)
-    ink = letters > ord(" ")
-    starts, ends = np.ascontiguousarray((np.flatnonzero(ink[1:] != ink[:-1]) + 1).reshape(-1, 2).T)
+    starts, ends, before = _words(letters)
     exponents = _owners(starts, ends, np.flatnonzero(letters | 32 == ord("e"))) if scientific else None
     dots = np.flatnonzero(letters == ord("."))
     dotted = _owners(starts, ends, dots)
@@ -72,18 +73,21 @@ def plain_numbers(text: bytes) -> Numbers | None:
     whole[dotted] = False
     if exponents is not None:
         whole[exponents] = False
-    widths = np.diff(_line_ends(letters, starts, ends), prepend=0)[:-1]
-    widths = widths[widths > 0]
+    widths = np.diff(before, prepend=0)[:-1]
+    if not widths.all():
+        widths = widths[widths > 0]
     return Numbers(values[:-1], whole[:-1], np.cumsum(widths) - widths, widths)
 
 
-def _line_ends(letters: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """How many numbers stand before the end of each line."""
-    breaks = letters == ord("\n")
-    last = np.flatnonzero(breaks[ends])
-    if len(last) == np.count_nonzero(breaks):  # no space before the end of a line, and no line without numbers
-        return last + 1
-    return np.searchsorted(starts, np.flatnonzero(breaks))
+def _words(letters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where words start and end, and how many stand before the end of each line."""
+    ends = np.flatnonzero(letters <= ord(" "))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    breaks = letters[ends] == ord("\n")
+    words = ends > starts
+    if words.all():  # always one space between two words
+        return starts, ends, np.flatnonzero(breaks) + 1
+    return starts[words], ends[words], np.cumsum(words)[breaks]
 
 
 def _owners(starts: np.ndarray, ends: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -19,8 +19,8 @@ UP_AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 LINE = 1e-12
 """Area of a mesh, in squares of its longest edge, below which it is rounding noise of triangles that are lines."""
 
-FIRST = 16
-"""Three points that differ are nearly always among so many, and need not be looked for among all."""
+FIRST = 8
+"""Points among which three that differ are looked for first."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ def three_distinct(points: np.ndarray) -> np.ndarray:
     from_first = _differ(points, points[..., :1, :])
     second = np.take_along_axis(points, from_first.argmax(-1)[..., None, None], axis=-2)
     return (from_first & _differ(points, second)).any(-1)
+
+
+def _soon_distinct(cloud: np.ndarray) -> bool:
+    """Whether the first few points of a cloud ``(n, 3)`` are enough to see three different ones, as they mostly are."""
+    return len(set(map(tuple, cloud[:FIRST].tolist()))) >= 3
 
 
 def _differ(points: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -122,6 +127,6 @@ def make_cloud(
     else:
         points = (used - low) / extent
     cloud = normalise(to_y_up(points, up)).astype(np.float32)
-    if not np.isfinite(cloud).all() or not (three_distinct(cloud[:FIRST]) or three_distinct(cloud)):
+    if not np.isfinite(cloud).all() or not (_soon_distinct(cloud) or three_distinct(cloud)):
         raise DataError("there are fewer than 3 different points")
     return cloud, part_labels

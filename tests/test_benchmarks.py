@@ -21,7 +21,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "guidance": ("--clouds", "2", "--draws", "3", "--data", "{clouds}"),
     "ops": ("--clouds", "2", "--points", "256", "--channels", "8", "--repeats", "1"),
     "probe": ("--clouds", "60", "--features", "6", "--classes", "3", "--tolerances", "0.1", "0.01"),
-    "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0"),
+    "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0", "--repeats", "1"),
     "shapes": ("--points", "64", "--rounds", "1"),
     "step": ("--sizes", "tiny", "--steps", "1", "--clouds", "2"),
     "teachers": ("embedded", "--images", "1", "--rounds", "1"),

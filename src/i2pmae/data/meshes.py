@@ -46,15 +46,14 @@ def _plain_off(text: str) -> RawCloud | None:
     if numbers is None:
         return None
     vertex_count, face_count = (int(count) for count in head.split()[:2])
-    widths = numbers.widths
-    if len(widths) != vertex_count + face_count or not vertex_count or widths[:vertex_count].min() < 3:
+    vertices = numbers.table(vertex_count, 3) if len(numbers.widths) == vertex_count + face_count else None
+    if vertices is None or not vertex_count:
         return None
-    starts, sizes = np.split(numbers.firsts, [vertex_count])
-    vertices = np.take(numbers.values, starts[:, None] + np.arange(3))
     if face_count == 0:
         return RawCloud(vertices)
+    sizes = numbers.firsts[vertex_count:]
     counts = np.take(numbers.values, sizes)
-    if counts.min() < 0 or (counts >= widths[vertex_count:]).any():
+    if counts.min() < 0 or (counts >= numbers.widths[vertex_count:]).any():
         return None
     polygons = numbers.polygons(sizes)
     return None if polygons is None else RawCloud(vertices, checked_faces(_fans(polygons), vertex_count))

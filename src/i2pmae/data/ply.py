@@ -252,9 +252,9 @@ def _from_text(
     # Lines without anything count as lines for trimesh.
     if numbers is None or len(numbers.widths) != count or body.rstrip().count(b"\n") != count - 1:
         return None
-    if (numbers.widths[: vertices.count] != width).any():
+    table = numbers.table(vertices.count, width)
+    if table is None or (numbers.widths[: vertices.count] != width).any():
         return None
-    table = numbers.values[: vertices.count * width].reshape(-1, width)
     columns = {words[-1]: table[:, index].astype(TYPES[words[0]]) for index, words in enumerate(vertices.properties)}
     polygons = _polygons(numbers, vertices.count, faces[0]) if faces and faces[0].count else []
     return None if polygons is None else (columns, polygons)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import DataError
-from i2pmae.data import meshes
+from i2pmae.data import meshes, text
 from i2pmae.data.clouds import normalise
 from i2pmae.data.files import quiet, read_cloud_file
 from i2pmae.data.numbers import plain_numbers
@@ -67,8 +67,8 @@ def test_what_is_not_a_plain_number_is_left_to_others(word: str, around: str) ->
 
 
 def test_no_numbers() -> None:
-    for text in (b"", b" \n\n"):
-        numbers = plain_numbers(text)
+    for nothing in (b"", b" \n\n"):
+        numbers = plain_numbers(nothing)
         assert numbers is not None
         assert len(numbers.values) == len(numbers.widths) == len(numbers.firsts) == 0
 
@@ -126,8 +126,8 @@ def ply_files() -> Contents:
                     else b"%d %b\n" % (size, b" ".join(b"%d" % corner for corner in row))
                     for row in corners
                 )
-                text = (head + FACES.format(2) + "end_header\n").encode()
-                found.append((f"{kind}-{order}-{size}", text + points + body))
+                whole = (head + FACES.format(2) + "end_header\n").encode() + points + body
+                found.append((f"{kind}-{order}-{size}", whole))
     mixed = (HEADER.format("ascii", "", *["float"] * 3) + FACES.format(3) + "end_header\n" + CORNERS).encode()
     found.append(("mixed", mixed + b"4 0 1 2 3\n3 0 1 4\n3 2 3 4\n"))
     found.append(("polygons", mixed + b"4 0 1 2 3\n3 0 1 4\n5 0 1 2 3 4\n"))
@@ -136,7 +136,28 @@ def ply_files() -> Contents:
     return found
 
 
-FILES = [("off", *row) for row in off_files()] + [("ply", *row) for row in ply_files()]
+def text_files() -> Contents:
+    wide = CORNERS.replace("\n", " 1e-3 7\n")
+    found = {
+        "rows": CORNERS,
+        "crlf": CORNERS.replace("\n", "\r\n"),
+        "tabs": CORNERS.replace(" ", "\t"),
+        "spaces": CORNERS.replace(" ", "   ").replace("\n", " \n\n"),
+        "counted": f"5\n{CORNERS}",
+        "wide": wide,
+        "named": f"z a y x label\n{wide}",
+        "labels": f"# x y z b label\n{wide}",
+        "comment": f"{CORNERS}# 1 2 3\n",
+        "ragged": wide + CORNERS,
+        "narrow": CORNERS + wide,
+        "names": "".join(f"a {row}\n" for row in CORNERS.splitlines()),
+        "commas": CORNERS.replace(" ", ","),
+    }
+    return [(name, content.encode()) for name, content in found.items()]
+
+
+KINDS = {"off": off_files(), "ply": ply_files(), "xyz": text_files()}
+FILES = [(kind, *row) for kind, rows in KINDS.items() for row in rows]
 
 
 def outcome(path: Path) -> object:
@@ -157,6 +178,7 @@ def slowly(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], object]:
     def read(path: Path) -> object:
         with monkeypatch.context() as patch:
             patch.setattr(meshes, "plain_numbers", lambda *_: None)
+            patch.setattr(text, "plain_numbers", lambda *_: None)
             patch.setattr(meshes, "read_plain", lambda *_: None)
             return outcome(path)
 
@@ -173,7 +195,7 @@ def test_variants_whole_and_damaged(
     if name == "blank":
         assert isinstance(outcome(path), str)
     generator = random.Random(name)
-    start = 0 if kind == "off" else content.index(b"end_header")
+    start = content.index(b"end_header") if kind == "ply" else 0
     for _ in range(25):
         damaged = bytearray(content)
         place = generator.randrange(start, len(content))
@@ -209,12 +231,12 @@ def test_unusual_headers(head: str, faces: str, tmp_path: Path, slowly: Callable
 
 
 def test_usual_files_take_the_fast_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for reader in ("_any_off", "_flattened"):
-        monkeypatch.setattr(meshes, reader, lambda *_: pytest.fail("read slowly"))
-    slow = ("-5", "polygons", "blank", "shades")
+    for module, reader in ((meshes, "_any_off"), (meshes, "_flattened"), (text, "_any_table")):
+        monkeypatch.setattr(module, reader, lambda *_: pytest.fail("read slowly"))
+    slow = ("polygons", "blank", "shades", "comment", "ragged", "narrow", "names", "commas")
     read = 0
     for kind, name, content in FILES:
-        if not name.startswith(("shades", "none")) and not name.endswith(slow):
+        if not name.startswith(slow) and not name.endswith("-5"):
             (tmp_path / f"a.{kind}").write_bytes(content)
             assert isinstance(outcome(tmp_path / f"a.{kind}"), list), name
             read += 1

@@ -39,7 +39,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     ),
     "probe": ("--clouds", "60", "--features", "6", "--classes", "3", "--tolerances", "0.1", "0.01"),
     "published": ("--recipe", "tiny", "--clouds", "1", "--repeats", "1", "--device", "cpu", "--output", "{output}"),
-    "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0"),
+    "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0", "--repeats", "1"),
     "shapes": ("--points", "64", "--rounds", "1"),
     "teachers": ("embedded", "--images", "1", "--rounds", "1"),
 }

@@ -40,6 +40,7 @@ EXTENSIONS: dict[str, Callable[[Path], RawCloud]] = {
     ".hdf5": read_single,
 }
 """The reader of each file format, by extension in lower case."""
+LOGGERS = tuple(logging.getLogger(name) for name in ("trimesh", "laspy", "h5py"))
 NOWHERE = logging.NullHandler()
 
 
@@ -67,14 +68,13 @@ def read_cloud_file(path: Path, part_column: bool = False) -> RawCloud:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hold back the warnings and log lines of libraries that read files."""
-    loggers = [logging.getLogger(name) for name in ("trimesh", "laspy", "h5py")]
-    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    before = [(logger.handlers, logger.propagate) for logger in LOGGERS]
     try:
-        for logger in loggers:  # Setting their levels would empty the caches of all loggers there are, at every file.
+        for logger in LOGGERS:  # Setting their levels would empty the caches of all loggers there are, at every file.
             logger.handlers, logger.propagate = [NOWHERE], False
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+        for logger, (handlers, propagate) in zip(LOGGERS, before, strict=True):
             logger.handlers, logger.propagate = handlers, propagate

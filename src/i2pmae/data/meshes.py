@@ -46,23 +46,17 @@ def _plain_off(text: str) -> RawCloud | None:
     if numbers is None:
         return None
     vertex_count, face_count = (int(count) for count in head.split()[:2])
-    widths = numbers.widths
-    if len(widths) != vertex_count + face_count or not vertex_count or widths[:vertex_count].min() < 3:
+    vertices = numbers.table(vertex_count, 3) if len(numbers.widths) == vertex_count + face_count else None
+    if vertices is None or not vertex_count:
         return None
-    vertices = np.take(numbers.values, numbers.columns(slice(vertex_count), 3))
     if face_count == 0:
         return RawCloud(vertices)
-    firsts = numbers.firsts[vertex_count:]
-    sizes = np.take(numbers.values, firsts)
-    if not numbers.whole[firsts].all() or sizes.min() < 0 or (sizes >= widths[vertex_count:]).any():
+    sizes = numbers.firsts[vertex_count:]
+    counts = np.take(numbers.values, sizes)
+    if counts.min() < 0 or (counts >= numbers.widths[vertex_count:]).any():
         return None
-    fans = [np.empty((0, 3), dtype=np.int64)]
-    for size in np.unique(sizes[sizes >= 3]).astype(np.int64).tolist():
-        places = firsts[sizes == size, None] + np.arange(1, size + 1)
-        if not np.take(numbers.whole, places).all():
-            return None
-        fans += _fans(np.take(numbers.values, places).astype(np.int64))
-    return RawCloud(vertices, checked_faces(np.concatenate(fans), vertex_count))
+    polygons = numbers.polygons(sizes)
+    return None if polygons is None else RawCloud(vertices, checked_faces(_fans(polygons), vertex_count))
 
 
 def _any_off(text: str) -> RawCloud:
@@ -204,14 +198,16 @@ def _off_faces(lines: list[str]) -> np.ndarray:
     sizes = np.loadtxt(lines, usecols=0, ndmin=1, dtype=np.int64)
     for number in np.flatnonzero((sizes < 0) | (sizes > [len(line) // 2 for line in lines])).tolist():
         raise DataError(f"face {number + 1} says {sizes[number]} corners, its line holds {lines[number][:60]!r}")
-    fans = [np.empty((0, 3), dtype=np.int64)]
+    polygons = []
     for size in np.unique(sizes[sizes >= 3]).tolist():
         rows = lines if (sizes == size).all() else [lines[row] for row in np.flatnonzero(sizes == size)]
-        polygon = np.loadtxt(rows, usecols=range(1, size + 1), ndmin=2, dtype=np.int64)
-        fans += _fans(polygon)
-    return np.concatenate(fans)
+        polygons.append(np.loadtxt(rows, usecols=range(1, size + 1), ndmin=2, dtype=np.int64))
+    return _fans(polygons)
 
 
-def _fans(polygons: np.ndarray) -> list[np.ndarray]:
-    """The first triangle ``(f, 3)`` of each of ``(f, corners)`` polygons, then the second of each, and so on."""
-    return [polygons[:, [0, corner, corner + 1]] for corner in range(1, polygons.shape[1] - 1)]
+def _fans(polygons: list[np.ndarray]) -> np.ndarray:
+    """``(f, 3)`` triangles of polygons ``(p, corners)``: the first of each, then the second of each, and so on."""
+    if len(polygons) == 1 and polygons[0].shape[1] == 3:
+        return polygons[0]
+    fans = [each[:, [0, corner, corner + 1]] for each in polygons for corner in range(1, each.shape[1] - 1)]
+    return np.concatenate(fans) if fans else np.empty((0, 3), dtype=np.int64)

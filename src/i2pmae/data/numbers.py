@@ -1,39 +1,57 @@
 """Tables of plain decimal numbers as arrays, many times as fast as line by line; whatever else is left to others."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = ["Numbers", "plain_numbers"]
 
-PLAIN = b"0123456789+-.eE \t\n"
-ENDS = (b"\r", b"\v", b"\f")
-"""What ends lines for some, and is a space for the parser of numbers."""
-SENTINEL = 7
-"""Stands behind the numbers: parsing stops without a word at what is none, and does not come to it then."""
-MOST_DECIMALS = 22
-EXACT = 2**53
-"""A whole number below this, divided by 10 to the power of at most 22, is rounded once, so as a parser rounds it."""
-POWERS = np.array([float(f"1e{exponent}") for exponent in range(MOST_DECIMALS + 1)])
-FEW = 16
-"""Numbers with exponents are parsed one by one where they are one in so many or fewer."""
+OTHERS = (b"n", b"N")
+"""NaN and infinity, in any spelling, are the only words that are numbers for a parser."""
+BROKEN = (b".", b"e", b"E")
+"""What no whole number has."""
 
 
-class Numbers(NamedTuple):
+@dataclass(frozen=True)
+class Numbers:
     """The numbers of a text with their places in its lines; lines without any do not count."""
 
     values: np.ndarray
     """``(numbers,)`` float64, in order, each the nearest to what is written."""
-    whole: np.ndarray
-    """``(numbers,)`` whether each is written as a whole number, without point and exponent."""
     firsts: np.ndarray
     """``(lines,)`` the index of the first number of each line."""
     widths: np.ndarray
     """``(lines,)`` how many numbers each line has."""
+    text: bytes
+    starts: np.ndarray
+    """``(numbers,)`` where each begins in the text."""
 
-    def columns(self, lines: slice | np.ndarray, count: int, first: int = 0) -> np.ndarray:
-        """``(lines, count)`` indices of the numbers in columns ``first`` and after it, where lines are as wide."""
-        return self.firsts[lines, None] + np.arange(first, first + count)
+    def table(self, lines: int, columns: int) -> np.ndarray | None:
+        """``(lines, columns)`` the first numbers of the first lines, or None where there are fewer in some of them."""
+        widths, firsts = self.widths[:lines], self.firsts[:lines]
+        if len(widths) < lines or widths.min(initial=columns) < columns:
+            return None
+        if widths.max(initial=columns) == columns:
+            return self.values[: lines * columns].reshape(lines, columns)
+        return np.take(self.values, firsts[:, None] + np.arange(columns))
+
+    def polygons(self, sizes: np.ndarray) -> list[np.ndarray] | None:
+        """The corners ``(polygons, corners)`` int64 of all polygons with as many corners, for each number of them.
+
+        ``sizes`` are the indices, ascending, of the numbers that say how many corners follow in the line. None where a
+        number from the first of them on is written with a point or an exponent.
+        """
+        rest = self.text[self.starts[sizes[0]] :]
+        if any(mark in rest for mark in BROKEN):
+            return None
+        counts = np.take(self.values, sizes)
+        alike = bool((counts == counts[0]).all())
+        found = []
+        for count in map(int, counts[:1] if alike else np.unique(counts)):
+            chosen = sizes if alike else sizes[counts == count]
+            places = chosen[:, None] + np.arange(1, count + 1)
+            found.append(np.take(self.values, places).astype(np.int64))
+        return found
 
 
 def plain_numbers(text: bytes) -> Numbers | None:
@@ -42,99 +60,40 @@ def plain_numbers(text: bytes) -> Numbers | None:
     Each value is the one of ``float``. Comments, names, NaN and infinity are for slower readers, which can say what is
     wrong with them.
     """
-    scientific = b"e" in text or b"E" in text
-    if any(mark in text for mark in ENDS) or (scientific and text.translate(None, PLAIN)):
+    if any(mark in text for mark in OTHERS):
         return None
-    text = b" %b\n%d\n" % (text.rstrip(), SENTINEL)
+    text = text.strip(b" \t\n") + b"\n"
     letters = np.frombuffer(text, np.uint8)
-    ink = letters > ord(" ")
-    starts, ends = np.ascontiguousarray((np.flatnonzero(ink[1:] != ink[:-1]) + 1).reshape(-1, 2).T)
-    exponents = _owners(starts, ends, np.flatnonzero(letters | 32 == ord("e"))) if scientific else None
-    dots = np.flatnonzero(letters == ord("."))
-    dotted = _owners(starts, ends, dots)
-    values = _parsed(text, letters, (starts, ends), (dots, dotted), exponents)
+    ends = np.flatnonzero(letters <= ord(" "))
+    spaces = letters[ends]
+    breaks = spaces == ord("\n")
+    if not (breaks | (spaces == ord(" ")) | (spaces == ord("\t"))).all():  # what ends a line for some and not for all
+        return None
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    words = ends > starts
+    if words.all():  # always one space between two words
+        before = np.flatnonzero(breaks) + 1
+    else:
+        before, starts, ends = np.cumsum(words)[breaks], starts[words], ends[words]
+    values = _parsed(text, starts, ends)
     if values is None:
         return None
-    whole = np.ones(len(values), dtype=bool)
-    whole[dotted] = False
-    if exponents is not None:
-        whole[exponents] = False
-    widths = np.diff(_line_ends(letters, starts, ends), prepend=0)[:-1]
-    widths = widths[widths > 0]
-    return Numbers(values[:-1], whole[:-1], np.cumsum(widths) - widths, widths)
+    widths = np.diff(before, prepend=0)
+    widths = widths if widths.all() else widths[widths > 0]
+    return Numbers(values, np.cumsum(widths) - widths, widths, text, starts)
 
 
-def _line_ends(letters: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """How many numbers stand before the end of each line."""
-    breaks = letters == ord("\n")
-    last = np.flatnonzero(breaks[ends])
-    if len(last) == np.count_nonzero(breaks):  # no space before the end of a line, and no line without numbers
-        return last + 1
-    return np.searchsorted(starts, np.flatnonzero(breaks))
+def _parsed(text: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
+    """The values of words of a text, or None where one is no number."""
+    import pyarrow
 
-
-def _owners(starts: np.ndarray, ends: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Which number each place belongs to."""
-    count = len(places)
-    if count <= len(starts) and (places >= starts[:count]).all() and (places < ends[:count]).all():
-        return np.arange(count)  # the first numbers have one each, as coordinates have before the corners of faces
-    return np.searchsorted(starts, places, side="right") - 1
-
-
-def _parsed(
-    text: bytes,
-    letters: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    points: tuple[np.ndarray, np.ndarray],
-    exponents: np.ndarray | None,
-) -> np.ndarray | None:
-    """The values of the numbers between ``bounds``, with decimal points at given places, and some with exponents."""
-    starts, ends = bounds
-    if exponents is not None:
-        if len(exponents) * FEW > len(starts):
-            return _read(text, np.float64, len(starts))
-        return _with_exponents(text, bounds, exponents)
-    whole = _read(text.replace(b".", b""), np.int64, len(starts))
-    if whole is None:
-        return None
-    dots, dotted = points
-    decimals = ends[dotted] - dots - 1
-    if (dotted[1:] == dotted[:-1]).any() or (ends[dotted] - starts[dotted] == 1).any():
-        return None
-    if not -EXACT < whole.min() <= whole.max() < EXACT or decimals.max(initial=0) > MOST_DECIMALS:
-        return _read(text, np.float64, len(starts))
-    values = whole.astype(np.float64)
-    values[dotted] /= POWERS[decimals]
-    zeros = np.flatnonzero(whole == 0)
-    values[zeros[letters[starts[zeros]] == ord("-")]] = -0.0
-    return values
-
-
-def _with_exponents(text: bytes, bounds: tuple[np.ndarray, np.ndarray], exponents: np.ndarray) -> np.ndarray | None:
-    """The values where a few numbers have exponents: these by Python, and the others without them."""
-    without = bytearray(text)
-    few = []
-    for start, end in zip(*(bound[exponents].tolist() for bound in bounds), strict=True):
-        try:
-            few.append(float(text[start:end]))
-        except ValueError:
-            return None
-        without[start:end] = b"0" * (end - start)
-    letters = np.frombuffer(without, np.uint8)
-    dots = np.flatnonzero(letters == ord("."))
-    values = _parsed(bytes(without), letters, bounds, (dots, _owners(*bounds, dots)), None)
-    if values is not None:
-        values[exponents] = few
-    return values
-
-
-def _read(text: bytes, dtype: type, count: int) -> np.ndarray | None:
-    """``count`` numbers apart by spaces, or None where there are others, or what is no number."""
-    if dtype is np.float64 and text.translate(None, PLAIN):  # NaN and infinity
-        return None
+    # For Arrow the text is a column of words and what is between them, without a copy; the latter are called missing.
+    bounds = np.empty(2 * len(starts) + 1, dtype=np.int64)
+    bounds[:-1:2], bounds[1::2], bounds[-1] = starts, ends, len(text)
+    there = np.full(len(starts) // 4 + 1, 0b01010101, dtype=np.uint8)
+    column = pyarrow.LargeStringArray.from_buffers(2 * len(starts), *map(pyarrow.py_buffer, (bounds, text, there)))
     try:
-        values: np.ndarray = np.fromstring(text, dtype, sep=" ")
-    except (ValueError, DeprecationWarning):
+        values = column.cast(pyarrow.float64())
+    except ValueError:
         return None
-    # As many numbers as there are words, and all words were read: so each word is one number.
-    return values if len(values) == count and values[-1] == SENTINEL else None
+    return np.frombuffer(values.buffers()[1], np.float64, 2 * len(starts))[::2].copy()

@@ -21,7 +21,7 @@ from i2pmae.data.cache import (
     write_bad_files,
 )
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.paths import portable, printable
+from i2pmae.data.paths import RealPaths, portable, printable
 from i2pmae.data.plan import Plan
 from i2pmae.data.reading import Request, default_workers
 from i2pmae.data.writing import CacheWriter
@@ -131,10 +131,11 @@ def plan_key(plan: Plan, request: Request) -> str:
 
 def _facts(plan: Plan, request: Request) -> Iterator[str]:
     yield f"{plan.name} {plan.layout} {request} {plan.classes} {plan.meaning} {plan.parts}"
+    real = RealPaths()
     for entry in plan.entries:
         file = entry.file
         rows = "" if entry.rows is None else entry.rows.tobytes().hex()
-        yield f"{file.path.resolve()} {file.id} {file.size} {file.mtime_ns} {file.parts}"
+        yield f"{real.of(file.path)} {file.id} {file.size} {file.mtime_ns} {file.parts}"
         yield f"{entry.label} {entry.split} {rows}"
     for name, reason in plan.problems:
         yield f"{name} {reason}"

@@ -252,9 +252,9 @@ def _from_text(
     # Lines without anything count as lines for trimesh.
     if numbers is None or len(numbers.widths) != count or body.rstrip().count(b"\n") != count - 1:
         return None
-    if (numbers.widths[: vertices.count] != width).any():
+    table = numbers.table(vertices.count, width)
+    if table is None or (numbers.widths[: vertices.count] != width).any():
         return None
-    table = numbers.values[: vertices.count * width].reshape(-1, width)
     columns = {words[-1]: table[:, index].astype(TYPES[words[0]]) for index, words in enumerate(vertices.properties)}
     polygons = _polygons(numbers, vertices.count, faces[0]) if faces and faces[0].count else []
     return None if polygons is None else (columns, polygons)
@@ -267,13 +267,7 @@ def _polygons(numbers: Numbers, first: int, faces: Element) -> list[np.ndarray] 
     firsts, widths = numbers.firsts[first:] + before, numbers.widths[first:]
     if widths.min() <= before:
         return None
-    sizes = np.take(numbers.values, firsts)
-    if not np.take(numbers.whole, firsts).all() or (widths != sizes + 1 + others).any():
+    if (widths != np.take(numbers.values, firsts) + 1 + others).any():
         return None
-    polygons = []
-    for size in np.unique(sizes).astype(np.int64).tolist():
-        places = firsts[sizes == size, None] + np.arange(1, size + 1)
-        if size not in (3, 4) or not np.take(numbers.whole, places).all():
-            return None
-        polygons.append(np.take(numbers.values, places).astype(np.int64))
-    return polygons
+    polygons = numbers.polygons(firsts)
+    return None if polygons is None or any(each.shape[1] not in (3, 4) for each in polygons) else polygons

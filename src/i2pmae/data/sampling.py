@@ -19,8 +19,8 @@ UP_AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 LINE = 1e-12
 """Area of a mesh, in squares of its longest edge, below which it is rounding noise of triangles that are lines."""
 
-FIRST = 16
-"""Three points that differ are nearly always among so many, and need not be looked for among all."""
+FIRST = 8
+"""Points among which three that differ are looked for first."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ def three_distinct(points: np.ndarray) -> np.ndarray:
     return (from_first & _differ(points, second)).any(-1)
 
 
+def _soon_distinct(cloud: np.ndarray) -> bool:
+    """Whether the first few points of a cloud ``(n, 3)`` are enough to see three different ones, as they mostly are."""
+    return len(set(map(tuple, cloud[:FIRST].tolist()))) >= 3
+
+
 def _differ(points: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Which points ``(..., n, 3)`` differ from one other ``(..., 1, 3)``; NumPy is slow along an axis of three."""
     x, y, z = (points[..., axis] != other[..., axis] for axis in range(3))
@@ -63,7 +68,7 @@ def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, generato
     # One row for each axis: NumPy is several times as fast along the points as along an axis of three.
     corner, second, third = (np.take(vertices.T, faces[:, column], axis=1) for column in range(3))
     (ax, ay, az), (bx, by, bz) = edges = second - corner, third - corner
-    total = np.cumsum(lengths(np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)) / 2)
+    total = np.cumsum(lengths(np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]).T) / 2)
     extent = max(np.abs(edge).max() for edge in edges)
     if not total[-1] > LINE * extent**2:
         raise DataError("the mesh has no surface (zero area)")
@@ -122,6 +127,6 @@ def make_cloud(
     else:
         points = (used - low) / extent
     cloud = normalise(to_y_up(points, up)).astype(np.float32)
-    if not np.isfinite(cloud).all() or not (three_distinct(cloud[:FIRST]) or three_distinct(cloud)):
+    if not np.isfinite(cloud).all() or not (_soon_distinct(cloud) or three_distinct(cloud)):
         raise DataError("there are fewer than 3 different points")
     return cloud, part_labels

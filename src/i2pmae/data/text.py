@@ -7,6 +7,7 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.columns import Header, coordinate_columns, split_header
+from i2pmae.data.numbers import plain_numbers
 from i2pmae.data.parts import PART_PROPERTIES, whole_labels
 from i2pmae.data.reasons import check_count
 from i2pmae.data.sampling import RawCloud
@@ -44,17 +45,10 @@ def read_text(path: Path, part_column: bool = False) -> RawCloud:
     labels = _label_column(header, fields, delimiter, part_column)
     read = columns if labels is None else (*columns, labels)
     table = text[start:]
-    if delimiter == ";":
-        table = table.replace(",", ".")
-    for mark in COMMENTS[1:]:
-        table = table.replace(mark, "#")
-    _check_rows(table, delimiter, max(column for column in range(len(fields)) if _is_number(fields[column], delimiter)))
-    try:
-        points = np.loadtxt(
-            io.StringIO(table), np.float64, "#", delimiter=delimiter, usecols=read, ndmin=2, quotechar='"'
-        )
-    except ValueError as error:
-        raise DataError(f"the file is not a table of numbers: {_short(error)}") from None
+    last = max(column for column in range(len(fields)) if _is_number(fields[column], delimiter))
+    points = _plain_table(table, read, last) if delimiter is None else None
+    if points is None:
+        points = _any_table(table, read, last, delimiter)
     if declared is not None:
         check_count("points", declared, len(points))
     return RawCloud(
@@ -62,6 +56,33 @@ def read_text(path: Path, part_column: bool = False) -> RawCloud:
         extras=len([name for name in fields if name]) > len(read),
         part_labels=None if labels is None else whole_labels(points[:, 3]),
     )
+
+
+def _plain_table(table: str, columns: tuple[int, ...], last: int) -> np.ndarray | None:
+    """What :func:`_any_table` gives for rows of nothing but numbers, as wide as the first; None for other rows."""
+    numbers = plain_numbers(table.encode())
+    if numbers is None or not len(numbers.widths):
+        return None
+    width = int(numbers.widths[0])
+    rows = numbers.table(len(numbers.widths), width)
+    if rows is None or width <= last or numbers.widths.max() > width:
+        return None
+    return np.stack([rows[:, column] for column in columns], axis=-1)
+
+
+def _any_table(table: str, columns: tuple[int, ...], last: int, delimiter: str | None) -> np.ndarray:
+    """The ``columns`` of a table, line by line; :class:`DataError` where it is none, or a row is cut."""
+    if delimiter == ";":
+        table = table.replace(",", ".")
+    for mark in COMMENTS[1:]:
+        table = table.replace(mark, "#")
+    _check_rows(table, delimiter, last)
+    try:
+        return np.loadtxt(
+            io.StringIO(table), np.float64, "#", delimiter=delimiter, usecols=columns, ndmin=2, quotechar='"'
+        )
+    except ValueError as error:
+        raise DataError(f"the file is not a table of numbers: {_short(error)}") from None
 
 
 def _find_table(text: str) -> tuple[tuple[int, str | None, list[str]] | None, list[Header], int | None]:

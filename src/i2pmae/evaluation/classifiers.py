@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import derive
-from i2pmae.evaluation.svm import SVMPath
 
 __all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "usable_folds"]
 
@@ -64,6 +63,8 @@ class Chosen:
 
 
 def _svm(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
+    from i2pmae.evaluation.svm import SVMPath  # scikit-learn takes a second to import
+
     return SVMPath(features, labels).fit
 
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from i2pmae.evaluation.classifiers import CLASSIFIERS, Fitted, choose
+from i2pmae.evaluation.classifiers import CLASSIFIERS, Fitted, choose, fit
 
 TEST = 2000
 """Clouds that the accuracy is counted on."""
@@ -38,13 +38,13 @@ def liblinear(tolerance: float) -> Callable[[np.ndarray, np.ndarray], Callable[[
     def fitter(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
         ready = features.astype(np.float64)
 
-        def fit(C: float) -> Fitted:
+        def fit_one(C: float) -> Fitted:
             machine = make_pipeline(StandardScaler(), LinearSVC(C=C, tol=tolerance, dual=True, random_state=0))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return machine.fit(ready, labels)
 
-        return fit
+        return fit_one
 
     return fitter
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start = time.perf_counter()
         chosen = choose(kind, features[train], labels[train], values=None, folds=5, names=names, seed=0, shown=False)
         between = time.perf_counter()
-        predicted = kind.fitter(features[train], labels[train])(chosen.value).predict(features[test])
+        predicted = fit(kind, chosen.value, features[train], labels[train]).predict(features[test])
         end = time.perf_counter()
         first = predicted if first is None else first
         accuracy, differ = (predicted == labels[test]).mean(), (predicted != first).sum()

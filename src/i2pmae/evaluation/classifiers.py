@@ -14,7 +14,7 @@ from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import derive
 
-__all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "usable_folds"]
+__all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "fit", "usable_folds"]
 
 GRID = tuple(float(f"{value:.3g}") for value in np.logspace(-4, 0, 9))
 """Values of C that are tried, in steps of √10."""
@@ -76,7 +76,7 @@ def _logistic(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fit
 
     ready = features.astype(np.float64)
 
-    def fit(C: float) -> Fitted:
+    def fitted(C: float) -> Fitted:
         machine = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=MOST_ITERATIONS))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # at large C, which cross-validation then leaves
@@ -84,7 +84,7 @@ def _logistic(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fit
             warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
             return machine.fit(ready, labels)
 
-    return fit
+    return fitted
 
 
 def _knn(features: np.ndarray, labels: np.ndarray) -> Callable[[float], Fitted]:
@@ -162,6 +162,13 @@ def choose(
             if max(list(scores.values())[-PATIENCE:]) < max(scores.values()) - WORSE:
                 break
     return Chosen(max(scores, key=lambda value: (scores[value], -value)), folds, scores)
+
+
+def fit(classifier: Classifier, value: float, features: np.ndarray, labels: np.ndarray) -> Fitted:
+    """The classifier with one value of its parameter, the same with any number of threads."""
+    # Its many small products would wait for more threads longer than they compute.
+    with threadpool_limits(1, "blas"):
+        return classifier.fitter(features, labels)(value)
 
 
 def _usable_values(classifier: Classifier, values: Sequence[float]) -> list[float]:

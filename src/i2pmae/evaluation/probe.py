@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.common.seeds import derive
 from i2pmae.data.clouds import CloudSet
-from i2pmae.evaluation.classifiers import CLASSIFIERS, Chosen, Classifier, choose
+from i2pmae.evaluation.classifiers import CLASSIFIERS, Chosen, Classifier, choose, fit
 from i2pmae.evaluation.features import check_embeddings, embed_set
 from i2pmae.evaluation.scores import score_classes
 from i2pmae.runs.record import RunRecord, describe_run
@@ -112,7 +112,7 @@ def probe_features(
     labels = np.searchsorted(present, y_train)
     named = [names[i] for i in present]
     chosen = choose(kind, train_features, labels, values=values, folds=folds, names=named, seed=seed, shown=shown)
-    fitted = kind.fitter(train_features, labels)(chosen.value)
+    fitted = fit(kind, chosen.value, train_features, labels)
     predicted = present[fitted.predict(test_features)]
     frequent = present[np.bincount(labels).argmax()]
     how = _how(kind, chosen, len(y_train))

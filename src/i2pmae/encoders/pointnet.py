@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from i2pmae.encoders.norms import BatchNorm, gradient_line, on_line
-from i2pmae.ops import fixed_shapes
+from i2pmae.ops import fixed_shapes, group_max
 from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["MiniPointNet"]
@@ -113,7 +113,7 @@ def _parts(shape: torch.Size, weights: _Weights) -> Iterator[slice]:
 
 
 def _largest(rows: Float[Tensor, "n c"], members: int) -> tuple[Float[Tensor, "g c"], Int[Tensor, "g c"]]:
-    return rows.view(-1, members, rows.shape[1]).max(1)
+    return group_max(rows.view(-1, members, rows.shape[1]))
 
 
 def _to_largest(gradient: Float[Tensor, "g c"], place: Int[Tensor, "g c"], members: int) -> Float[Tensor, "n c"]:

@@ -3,6 +3,7 @@
 from i2pmae.ops.chamfer import chamfer_l1, chamfer_l2
 from i2pmae.ops.fps import fps
 from i2pmae.ops.gather import gather, scatter
+from i2pmae.ops.groups import group_max
 from i2pmae.ops.interpolate import three_nn_interpolate
 from i2pmae.ops.knn import knn, squared_distances
 from i2pmae.ops.pack import Packing, Selection, fixed_shapes, pack, select
@@ -15,6 +16,7 @@ __all__ = [
     "fixed_shapes",
     "fps",
     "gather",
+    "group_max",
     "knn",
     "pack",
     "scatter",

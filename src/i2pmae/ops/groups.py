@@ -19,5 +19,5 @@ def group_max(values: Float[Tensor, "g k c"]) -> tuple[Float[Tensor, "g c"], Int
         return top, place
     from i2pmae.kernels import groups
 
-    top, place = groups.group_max(array(values), torch.get_num_threads())
-    return torch.from_numpy(top), torch.from_numpy(place)
+    found = groups.group_max(array(values), torch.get_num_threads())
+    return torch.from_numpy(found[0]), torch.from_numpy(found[1])

@@ -48,7 +48,7 @@ def make_fabric(device: torch.device, precision: Precision) -> Fabric:
         fabric = Fabric(
             accelerator=device.type,
             devices=[device.index] if device.type == "cuda" else 1,
-            precision=FABRIC_PRECISION[precision],  # type: ignore[arg-type]
+            precision=FABRIC_PRECISION[precision],
             plugins=[LightningEnvironment()],  # one process, also where a batch system runs it
         )
         fabric.launch()

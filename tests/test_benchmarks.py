@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 SMALL: dict[str, tuple[str, ...]] = {
     "embedded_teacher": ("--data", "{labelled}", "--skip-shapes", "--vit", str(EMBEDDED_FOLDER)),
     "guidance": ("--clouds", "2", "--draws", "3", "--data", "{clouds}"),
+    "growth": ("--points", "600", "700", "--clouds", "1", "2", "--repeats", "1", "--output", "{output}/growth.png"),
     "ops": (
         "--clouds",
         "2",
@@ -47,6 +48,7 @@ SMALL: dict[str, tuple[str, ...]] = {
 LAST: dict[str, tuple[str, ...]] = {
     "embedded_teacher": ("| labelled | 1.00 | 1.00 | 1.00 |",),
     "guidance": ("standardised", "0.5"),
+    "growth": ("projection, 3 views",),
     "ops": ("whole map enlarged",),
     "probe": ("0.01",),
     "published": ("grouping",),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from i2pmae.encoders.norms import BatchNorm, gradient_line, on_line
+from i2pmae.encoders.norms import BatchNorm, Statistics, gradient_line, on_line
 from i2pmae.ops import fixed_shapes, group_max
 from i2pmae.typing import Bool, Float, Int, Tensor
 
@@ -70,10 +70,9 @@ class MiniPointNet(nn.Module):
         of_max, member = (of_max * join_scale[:, None]).t(), (member * join_scale[:, None]).t()
         bias = torch.addcmul(join_shift, bias, join_scale)
         out = groups.new_empty(len(groups), len(weights.out))
-        for part in _parts(groups.shape, weights):
-            some = groups[part]
-            g, k, c = some.shape
-            x = torch.addmm(lift_bias, some.reshape(g * k, c), lift).relu_()
+        for part, _ in _parts(groups.shape, weights):
+            g, k, c = groups[part].shape
+            x = torch.addmm(lift_bias, groups[part].reshape(g * k, c), lift).relu_()
             top = (x @ weights.inner.t()).view(g, k, -1).amax(1).add_(weights.inner_bias)
             x = (x @ member).view(g, k, -1).add_(torch.addmm(bias, top, of_max)[:, None]).relu_()
             torch.amax((x.view(g * k, -1) @ weights.out.t()).view(g, k, -1), 1, out=out[part])
@@ -105,11 +104,17 @@ class _Weights(NamedTuple):
         return of_max, of_member @ self.inner, torch.addmv(self.join_bias, of_member, self.inner_bias)
 
 
-def _parts(shape: torch.Size, weights: _Weights) -> Iterator[slice]:
-    """Slices of groups of which a cache full is computed at a time."""
+def _parts(shape: torch.Size, weights: _Weights) -> Iterator[tuple[slice, slice]]:
+    """Groups of which a cache full is computed at a time, and the rows of their members."""
     widest = max(len(weights.inner), len(weights.join), shape[2])
     step = max(1, PIECE * torch.get_num_threads() // (shape[1] * widest))
-    return (slice(start, start + step) for start in range(0, shape[0], step))
+    for start in range(0, shape[0], step):
+        yield slice(start, start + step), slice(start * shape[1], (start + step) * shape[1])
+
+
+def _active(rows: Float[Tensor, "n c"], found: Statistics) -> Float[Tensor, "n c"]:
+    """The rows normalised, and then their positive parts."""
+    return torch.addcmul(found.shift, rows, found.scale).relu_()
 
 
 def _largest(rows: Float[Tensor, "n c"], members: int) -> tuple[Float[Tensor, "g c"], Int[Tensor, "g c"]]:
@@ -138,9 +143,8 @@ class _InPieces(torch.autograd.Function):
         joined = rows.new_empty(g * k, len(weights.join))
         top = rows.new_empty(g, len(weights.inner))
         at_top = torch.empty(top.shape, dtype=torch.long)
-        for part in _parts(groups.shape, weights):
-            some = slice(part.start * k, part.stop * k)
-            x = torch.addcmul(lift_line.shift, lifted[some], lift_line.scale).relu_()
+        for part, some in _parts(groups.shape, weights):
+            x = _active(lifted[some], lift_line)
             top[part], at_top[part] = _largest(x @ weights.inner.t(), k)
             shared = torch.addmm(bias, top[part].add_(weights.inner_bias), of_max.t())
             into = joined[some]
@@ -148,9 +152,8 @@ class _InPieces(torch.autograd.Function):
         join_line = join_norm.measure(joined)
         out = rows.new_empty(g, len(weights.out))
         at_out = torch.empty(out.shape, dtype=torch.long)
-        for part in _parts(groups.shape, weights):
-            some = slice(part.start * k, part.stop * k)
-            x = torch.addcmul(join_line.shift, joined[some], join_line.scale).relu_()
+        for part, some in _parts(groups.shape, weights):
+            x = _active(joined[some], join_line)
             out[part], at_out[part] = _largest(x @ weights.out.t(), k)
         ctx.save_for_backward(groups, lifted, joined, top, at_top, at_out, *parameters)
         ctx.lines, ctx.shares = (lift_line, join_line), (lift_norm.share, join_norm.share)
@@ -166,9 +169,8 @@ class _InPieces(torch.autograd.Function):
         parts = list(_parts(groups.shape, weights))
         slope = torch.empty_like(joined)
         out_weight = torch.zeros_like(weights.out)
-        for part in parts:
-            some = slice(part.start * k, part.stop * k)
-            x = torch.addcmul(join_line.shift, joined[some], join_line.scale).relu_()
+        for part, some in parts:
+            x = _active(joined[some], join_line)
             d = _to_largest(given[part], at_out[part], k)
             out_weight.addmm_(d.t(), x)
             _relu_gradient(torch.mm(d, weights.out, out=slope[some]), x)
@@ -176,10 +178,9 @@ class _InPieces(torch.autograd.Function):
         member_weight, inner_weight = torch.zeros_like(member), torch.zeros_like(weights.inner)
         d_shared, d_top = joined.new_empty(g, len(weights.join)), torch.empty_like(top)
         below = torch.empty_like(lifted)
-        for part in parts:
-            some = slice(part.start * k, part.stop * k)
+        for part, some in parts:
             d = on_line(joined[some], slope[some], line)
-            x = torch.addcmul(lift_line.shift, lifted[some], lift_line.scale).relu_()
+            x = _active(lifted[some], lift_line)
             member_weight.addmm_(d.t(), x)
             torch.sum(d.view(-1, k, d.shape[1]), 1, out=d_shared[part])
             torch.mm(d_shared[part], of_max, out=d_top[part])

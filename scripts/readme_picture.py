@@ -20,7 +20,7 @@ from i2pmae.data.shapes import CATEGORIES, make_shapes
 from i2pmae.data.shapes.config import ShapesConfig
 from i2pmae.methods import METHODS
 from i2pmae.methods.config import PretrainConfig
-from i2pmae.methods.i2p_mae.task import open_teacher
+from i2pmae.methods.i2p_mae.build import open_teacher
 from i2pmae.methods.pictures import explained
 from i2pmae.runs.folder import CONFIG_FILE
 from i2pmae.viz import CloudPictures

@@ -34,7 +34,7 @@ def _no_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a teacher was loaded")
 
-    monkeypatch.setattr("i2pmae.methods.i2p_mae.task.load_teacher", refuse)
+    monkeypatch.setattr("i2pmae.methods.i2p_mae.build.load_teacher", refuse)
 
 
 def miniature(recipe: str, data: Path, output: Path, **changes: Any) -> Path:

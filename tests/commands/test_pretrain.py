@@ -59,7 +59,7 @@ def test_a_teacher_of_ones_own(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the teacher of the configuration was loaded")
 
-    monkeypatch.setattr("i2pmae.methods.i2p_mae.task.load_teacher", refuse)
+    monkeypatch.setattr("i2pmae.methods.i2p_mae.build.load_teacher", refuse)
     teacher = Patches()
     record = i2pmae.pretrain(config, teacher=teacher, cache_teacher=cached, shown=False)
     assert teacher.images >= 3 * 24, "it has seen three views of every cloud"

@@ -56,7 +56,7 @@ class ExtentModel(PointModel):
         self.head = nn.Sequential(nn.Linear(config.width, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 3))
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
-        return self.head(pool(self.encoder(self.tokenise(points))[-1], "max"))
+        return self.head(pool(self.encoder(self.tokenise(points)), "max"))
 
 
 class ExtentTask(PretrainTask):
@@ -112,7 +112,7 @@ class LinearModel(PointModel):
         super().__init__()
         self.config = config
         self.encoder = config.encoder.build()
-        self.head = nn.Linear(pooled_width(self.encoder.widths[-1], "max"), len(config.classes))
+        self.head = nn.Linear(pooled_width(self.encoder.widths, "max"), len(config.classes))
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         return self.head(self.embed(points, "max"))

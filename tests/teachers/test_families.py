@@ -30,15 +30,20 @@ def plain(kind: str, folder: Path, images: torch.Tensor, interpolate: bool = Fal
     def square(tokens: torch.Tensor) -> torch.Tensor:
         return tokens.transpose(1, 2).reshape(len(images), -1, side, side)
 
+    def beside(summary: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
+        return torch.cat([summary, patches.mean(1)], dim=1)
+
     with torch.no_grad():
         if kind.startswith("clip"):
             model = transformers.CLIPVisionModelWithProjection.from_pretrained(folder, **eager).eval()
             out = model(pixels, output_attentions=True, **options)
             tokens = model.visual_projection(model.vision_model.post_layernorm(out.last_hidden_state))
-            return TeacherMaps(square(tokens[:, 1:]), out.attentions[-1].mean(1)[:, 0, 1:].view(-1, side, side))
+            attention = out.attentions[-1].mean(1)[:, 0, 1:].view(-1, side, side)
+            return TeacherMaps(square(tokens[:, 1:]), attention, beside(out.image_embeds, tokens[:, 1:]))
         if kind.startswith("siglip"):
             model = transformers.SiglipVisionModel.from_pretrained(folder, **eager).eval()
-            tokens = model(pixels, **options).last_hidden_state
+            out = model(pixels, **options)
+            tokens = out.last_hidden_state
             probe, attention = (
                 next(value for name, value in model.state_dict().items() if name.endswith(ending))
                 for ending in ("head.probe", "head.attention.in_proj_weight")
@@ -47,19 +52,22 @@ def plain(kind: str, folder: Path, images: torch.Tensor, interpolate: bool = Fal
             query = torch.nn.functional.linear(probe, attention[:32], bias[:32]).view(1, 1, 4, 8)
             key = torch.nn.functional.linear(tokens, attention[32:64], bias[32:64]).view(3, -1, 4, 8)
             scores = torch.einsum("bqhc,nkhc->nhk", query, key) / 8**0.5
-            return TeacherMaps(square(tokens), scores.softmax(-1).mean(1).view(-1, side, side))
+            saliency = scores.softmax(-1).mean(1).view(-1, side, side)
+            return TeacherMaps(square(tokens), saliency, beside(out.pooler_output, tokens))
         if kind in ("resnet", "convnext", "convnextv2"):
             features = transformers.AutoModel.from_pretrained(folder).eval()(pixels).last_hidden_state
-            return TeacherMaps(features, features.max(1).values)
+            return TeacherMaps(features, features.max(1).values, features.flatten(2).mean(2))
         if kind == "dinov3_convnext":
             tokens = transformers.AutoModel.from_pretrained(folder).eval()(pixels).last_hidden_state
             features = tokens[:, 1:].transpose(1, 2).reshape(len(images), -1, side // 2, side // 2)
-            return TeacherMaps(features, features.max(1).values)
+            return TeacherMaps(features, features.max(1).values, beside(tokens[:, 0], tokens[:, 1:]))
         model = transformers.AutoModel.from_pretrained(folder, **eager).eval()
         out = model(pixels, output_attentions=True, **options)
         first = {"deit": 2, "dinov2_with_registers": 5, "dinov3_vit": 4}.get(kind, 1)
         attention = out.attentions[-1].mean(1)[:, 0, first:]
-        return TeacherMaps(square(out.last_hidden_state[:, first:]), attention.view(-1, side, side))
+        tokens = out.last_hidden_state
+        summary = beside(tokens[:, 0], tokens[:, first:])
+        return TeacherMaps(square(tokens[:, first:]), attention.view(-1, side, side), summary)
 
 
 @pytest.mark.parametrize("kind", BUILDERS)
@@ -70,6 +78,7 @@ def test_maps_equal_the_model_run_plainly(kind: str, model_folder: Callable[[str
     assert maps.features.shape[1:] == (teacher.feature_dim, teacher.grid_size, teacher.grid_size)
     torch.testing.assert_close(maps.features, expected.features, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(maps.saliency, expected.saliency, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(maps.pooled, expected.pooled, rtol=1e-4, atol=1e-4)
     assert maps.features.std() > 1e-3 and maps.saliency.flatten(1).std(1).min() > 1e-5, "the comparison is empty"
 
 

@@ -16,6 +16,7 @@ from i2pmae.common.locks import lock
 from i2pmae.data.clouds import CloudSet
 from i2pmae.projection.config import ProjectionConfig
 from i2pmae.teachers import maps as teacher_maps
+from i2pmae.teachers.base import TeacherMaps
 from i2pmae.teachers.maps import CachedMaps, look
 from tests.training.small import small_clouds
 
@@ -123,6 +124,54 @@ def test_a_reader_keeps_its_maps_whatever_happens_to_the_folder(tmp_path):
     (maps.folder / "maps.npy").unlink()
     build(tmp_path, Looking())
     check(maps)
+
+
+class Telling(Looking):
+    """The same, with a vector of its own for each image."""
+
+    def __call__(self, images):
+        features, saliency = super().__call__(images)
+        return TeacherMaps(features, saliency, images.flatten(1)[:, :7] + 1)
+
+
+@pytest.mark.parametrize("kind", [Looking, Telling])
+def test_vectors_of_views_are_kept_with_the_maps_or_alone(tmp_path, kind):
+    clouds, rows = small_clouds(), torch.tensor([5, 0, 43])
+    expected = look(kind(), torch.tensor(clouds.points[rows.numpy()]), VIEWS)[0]
+    assert expected.pooled.shape == (3, 3, 3 if kind is Looking else 7)
+    teacher = kind()
+    both = CachedMaps(tmp_path / "both", teacher, clouds, VIEWS, shown=False, wanted=("maps", "pooled"))
+    assert teacher.images <= 3 * 45, "one pass makes both, after a look at one cloud"
+    alone = CachedMaps(tmp_path / "alone", kind(), clouds, VIEWS, shown=False, wanted=("pooled",))
+    for maps in (both, alone):
+        torch.testing.assert_close(maps.pooled(rows), expected.pooled, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(both(rows).features, expected.features, rtol=1e-3, atol=1e-3)
+    assert not (alone.folder / "maps.npy").exists()
+    later = CachedMaps(tmp_path / "alone", kind(), clouds, VIEWS, shown=False, wanted=("maps", "pooled"))
+    torch.testing.assert_close(later(rows).features, expected.features, rtol=1e-3, atol=1e-3)
+    silent = kind(when=1, action=pytest.fail)
+    again = CachedMaps(tmp_path / "alone", silent, clouds, VIEWS, shown=False, wanted=("pooled",))
+    torch.testing.assert_close(again.pooled(rows), expected.pooled, rtol=1e-3, atol=1e-3)
+
+
+def test_a_build_of_both_that_stops_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(teacher_maps, "BATCHES_PER_NOTE", 2)
+
+    def stop():
+        raise KeyboardInterrupt
+
+    def made(teacher):
+        wanted = ("maps", "pooled")
+        return CachedMaps(tmp_path, teacher, small_clouds(), VIEWS, batch=2, shown=False, wanted=wanted)
+
+    with pytest.raises(KeyboardInterrupt):
+        made(Looking(when=12, action=stop))
+    rest = Looking()
+    maps, rows = made(rest), torch.arange(44)
+    assert rest.calls == 1 + 22 - 10, "a look at one cloud, and what was not noted"
+    expected = look(Looking(), torch.tensor(small_clouds().points), VIEWS)[0]
+    torch.testing.assert_close(maps.pooled(rows), expected.pooled, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(maps(rows).features, expected.features, rtol=1e-3, atol=1e-3)
 
 
 KILLED = """

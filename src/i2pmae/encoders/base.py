@@ -82,7 +82,7 @@ class PointModel(nn.Module):
 
     def embedding_dim(self, pooling: Pooling | None = None) -> int:
         """Channels of an embedding."""
-        return pooled_width(self.encoder.widths[-1], pooling or self.pooling)
+        return pooled_width(self.encoder.widths, pooling or self.pooling)
 
     @property
     def point_feature_dim(self) -> int:
@@ -94,14 +94,14 @@ class PointModel(nn.Module):
         return self.encoder.tokenise(points)
 
     def embed(self, points: Float[Tensor, "b n 3"], pooling: Pooling | None = None) -> Float[Tensor, "b c"]:
-        """One vector per cloud, pooled from the coarsest tokens; by :attr:`pooling` where not said.
+        """One vector per cloud, pooled from its tokens; by :attr:`pooling` where not said.
 
         Finer tokens that no coarser one groups take part only where the model :attr:`shows_all`: about one token in two
         clouds of 2048 points at the paper's sizes, which changes the embedding by 1e-3 of its largest value.
         """
         hierarchy = self.tokenise(points)
         visible = None if self.shows_all else self.encoder.grouped(hierarchy)
-        return pool(self.encoder(hierarchy, visible)[-1], pooling or self.pooling)
+        return pool(self.encoder(hierarchy, visible), pooling or self.pooling)
 
     def point_features(
         self, points: Float[Tensor, "b n 3"], at: Float[Tensor, "b p 3"] | None = None, chunk: int = 16384

@@ -1,13 +1,14 @@
 """What encoders return, and how the tokens of a cloud become one vector."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
 from i2pmae.common.errors import UsageError
-from i2pmae.encoders.pooling import POOLINGS, Pooling
-from i2pmae.ops import Packing
-from i2pmae.typing import Float, Tensor
+from i2pmae.encoders.pooling import POOLINGS, Pooling, of_levels
+from i2pmae.ops import Packing, fixed_shapes
+from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["EncodedLevel", "TokenFeatures", "pool", "pooled_width"]
 
@@ -32,22 +33,52 @@ class TokenFeatures(NamedTuple):
     """Their features."""
 
 
-def pool(level: EncodedLevel, kind: Pooling) -> Float[Tensor, "b c"]:
-    """One vector per cloud from the tokens of a level of which all are visible (so that none is padding)."""
-    tokens = level.tokens
+def pool(levels: Sequence[EncodedLevel], kind: Pooling) -> Float[Tensor, "b c"]:
+    """One vector per cloud from the tokens of its levels, finest first; padding takes no part.
+
+    :class:`UsageError` for a pooling that there is not, or that needs a [CLS] token where there is none.
+    """
+    part, every = of_levels(kind)
+    return torch.cat([_pool(level, part) for level in (levels if every else levels[-1:])], dim=-1)
+
+
+def _pool(level: EncodedLevel, kind: str) -> Float[Tensor, "b c"]:
+    """One vector per cloud from the tokens of one level."""
     if kind == "max":
-        return tokens.amax(1)
+        return _largest(level)
     if kind == "mean+max":
-        return tokens.mean(1) + tokens.amax(1)
+        return _mean(level) + _largest(level)
     if kind == "mean|max":
-        return torch.cat([tokens.mean(1), tokens.amax(1)], dim=-1)
+        return torch.cat([_mean(level), _largest(level)], dim=-1)
     if kind == "class|max":
         if level.class_token is None:
             raise UsageError("The pooling 'class|max' needs an encoder with a [CLS] token, which this one lacks.")
-        return torch.cat([level.class_token, tokens.amax(1)], dim=-1)
+        return torch.cat([level.class_token, _largest(level)], dim=-1)
     raise UsageError(f"Unknown pooling {kind!r}: expected {', '.join(POOLINGS)}.")
 
 
-def pooled_width(width: int, kind: Pooling) -> int:
-    """Channels of a pooled vector of tokens with ``width`` channels."""
-    return 2 * width if "|" in kind else width
+def _padded(level: EncodedLevel) -> Bool[Tensor, "b t"] | None:
+    """Which tokens are padding; None where none is, as far as that can be known without waiting for a GPU."""
+    valid = level.packing.valid
+    return None if not fixed_shapes(valid) and bool(valid.all()) else ~valid
+
+
+def _mean(level: EncodedLevel) -> Float[Tensor, "b c"]:
+    padded = _padded(level)
+    if padded is None:
+        return level.tokens.mean(1)
+    counted = level.packing.valid[..., None].to(level.tokens.dtype)
+    return (level.tokens * counted).sum(1) / counted.sum(1)
+
+
+def _largest(level: EncodedLevel) -> Float[Tensor, "b c"]:
+    padded = _padded(level)
+    if padded is None:
+        return level.tokens.amax(1)
+    return level.tokens.masked_fill(padded[..., None], -torch.inf).amax(1)
+
+
+def pooled_width(widths: Sequence[int], kind: Pooling) -> int:
+    """Channels of a pooled vector of levels of ``widths`` channels, finest first."""
+    part, every = of_levels(kind)
+    return (2 if "|" in part else 1) * (sum(widths) if every else widths[-1])

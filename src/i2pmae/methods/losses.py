@@ -1,14 +1,17 @@
-"""The two reconstruction objectives of I2P-MAE."""
+"""The two reconstruction objectives of I2P-MAE, and those of vectors of whole clouds."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from i2pmae.ops import chamfer_l2, fixed_shapes
 from i2pmae.typing import Bool, Float, Int, Tensor
 
-__all__ = ["coordinate_loss", "semantic_loss"]
+__all__ = ["Distance", "coordinate_loss", "semantic_loss", "view_contrast", "view_regression"]
+
+Distance = Literal["smooth-l1", "squared", "cosine"]
 
 PIECE = 2**18
 """Predicted numbers that a CPU thread works on at a time: 1 MiB in float32, which stays in its cache."""
@@ -72,3 +75,35 @@ class _SquaredError(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         return (*(slope * gradients[0] for slope in ctx.saved_tensors), None, None)
+
+
+def view_regression(
+    predicted: Float[Tensor, "b v d"], target: Float[Tensor, "b v d"], distance: Distance
+) -> Float[Tensor, ""]:
+    """How far the predicted vectors of views lie from the true ones; the mean over channels, or 1 less the cosine."""
+    predicted = predicted.float()
+    if distance == "cosine":
+        return 1 - functional.cosine_similarity(predicted, target, dim=-1).mean()
+    return (functional.smooth_l1_loss if distance == "smooth-l1" else functional.mse_loss)(predicted, target)
+
+
+def view_contrast(
+    predicted: Float[Tensor, "b v d"],
+    target: Float[Tensor, "b v d"],
+    others: Float[Tensor, "q v d"],
+    log_scale: Float[Tensor, ""],
+) -> Float[Tensor, ""]:
+    """InfoNCE view by view (arXiv 1807.03748): whose vector is it, and which vector is its own?
+
+    Clouds of the batch are told from each other in both directions, as in CLIP (arXiv 2103.00020); among ``others``,
+    vectors of clouds outside the batch, only the second question is asked. ``log_scale`` is the logarithm of the
+    inverse temperature, at most that of 100.
+    """
+    said = functional.normalize(predicted.float(), dim=-1)
+    true = functional.normalize(torch.cat([target, others]), dim=-1)
+    scale = log_scale.exp().clamp(max=100)
+    likeness = scale * torch.einsum("bvd,qvd->vbq", said, true)
+    own = torch.arange(len(said), device=said.device).expand(len(likeness), -1)
+    which = functional.cross_entropy(likeness.transpose(1, 2), own)
+    whose = functional.cross_entropy(likeness[:, :, : len(said)], own)
+    return (which + whose) / 2

@@ -6,7 +6,7 @@ import torch
 
 from i2pmae.typing import Float, Tensor
 
-__all__ = ["Teacher", "TeacherMaps"]
+__all__ = ["Teacher", "TeacherMaps", "pooled", "pooled_dim"]
 
 
 class TeacherMaps(NamedTuple):
@@ -16,6 +16,14 @@ class TeacherMaps(NamedTuple):
     """One feature vector per grid cell."""
     saliency: Float[Tensor, "b h w"]
     """How much each grid cell matters to the model: attention of [CLS], mean over heads, or the largest channel."""
+    pooled: Float[Tensor, "b d"] | None = None
+    """One vector for the whole image: what the model itself sums it up by ([CLS], or the family's pooled output) beside
+    the mean of the grid cells. A teacher that says nothing is summed up by the mean alone (:func:`pooled`)."""
+
+
+def pooled(maps: TeacherMaps) -> Float[Tensor, "b d"]:
+    """One vector for each image: what the teacher gives, or the mean of its grid cells."""
+    return maps.features.mean((2, 3)) if maps.pooled is None else maps.pooled
 
 
 class Teacher(Protocol):
@@ -45,3 +53,8 @@ class Teacher(Protocol):
     def fingerprint(self) -> str:
         """A short string that changes with the weights, the precision or the preprocessing: the key of caches."""
         ...
+
+
+def pooled_dim(teacher: Teacher) -> int:
+    """Channels of the teacher's vector for an image, found by showing it a black one."""
+    return int(pooled(teacher(torch.zeros(1, 1, teacher.image_size, teacher.image_size))).shape[1])

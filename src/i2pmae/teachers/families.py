@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from i2pmae.teachers.attention import listening
 from i2pmae.teachers.base import TeacherMaps
 from i2pmae.typing import Float, Tensor
@@ -25,6 +27,13 @@ def _grid(tokens: Float[Tensor, "b t c"], prefix: int) -> Float[Tensor, "b c h w
     return patches.transpose(1, 2).unflatten(2, (side, side))
 
 
+def _maps(
+    summary: Float[Tensor, "b c"], features: Float[Tensor, "b c h w"], saliency: Float[Tensor, "b h w"]
+) -> TeacherMaps:
+    """Maps with the image's vector: the model's own summary beside the mean of its grid cells."""
+    return TeacherMaps(features, saliency, torch.cat([summary, features.mean((2, 3))], dim=-1))
+
+
 def _prefix_and_saliency(row: Float[Tensor, "b t"], images: Tensor, patch: int) -> tuple[int, Float[Tensor, "b h w"]]:
     """How many tokens stand before the patches ([CLS], registers, a distillation token), and the patches' attention."""
     side = images.shape[-1] // patch
@@ -33,14 +42,15 @@ def _prefix_and_saliency(row: Float[Tensor, "b t"], images: Tensor, patch: int) 
 
 
 def read_vit(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
-    """ViT, DeiT, DINOv2, DINOv3: patch tokens of the last layer after the final LayerNorm; attention from [CLS].
+    """ViT, DeiT, DINOv2, DINOv3: tokens of the last layer after the final LayerNorm, [CLS] and patches; attention from
+    [CLS].
 
     Attention is a softmax over all tokens, so what goes to [CLS] itself and to registers is missing from the map's sum.
     """
     with listening() as heard:
         tokens = model(pixel_values=images, **options).last_hidden_state
     prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
-    return TeacherMaps(_grid(tokens, prefix), saliency)
+    return _maps(tokens[:, 0], _grid(tokens, prefix), saliency)
 
 
 def read_clip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
@@ -50,33 +60,35 @@ def read_clip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMap
         tokens = model.vision_model(pixel_values=images, **options).last_hidden_state
     prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
     tokens = model.visual_projection(model.vision_model.post_layernorm(tokens))
-    return TeacherMaps(_grid(tokens, prefix), saliency)
+    return _maps(tokens[:, 0], _grid(tokens, prefix), saliency)
 
 
 def read_siglip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
     """SigLIP, which has no [CLS]: patch tokens after the final LayerNorm; saliency is the attention with which the
     pooling head's learnt probe reads the patches, mean over heads. It sums to 1."""
-    tokens = model(pixel_values=images, **options).last_hidden_state
+    output = model(pixel_values=images, **options)
+    tokens = output.last_hidden_state
     head = next((part for part in model.modules() if hasattr(part, "probe")), None)
     if head is None:
         raise ValueError("this SigLIP model has no attention pooling head, so nothing says which patches matter")
     probe = head.probe.expand(len(tokens), -1, -1)
     _, row = head.attention(probe, tokens, tokens, need_weights=True, average_attn_weights=True)
     _, saliency = _prefix_and_saliency(row.squeeze(1), images, model.config.patch_size)
-    return TeacherMaps(_grid(tokens, 0), saliency)
+    return _maps(output.pooler_output, _grid(tokens, 0), saliency)
 
 
 def read_cnn(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
     """ResNet, ConvNeXt: the last stage's feature map (before any pooling or norm); saliency = its largest channel."""
     features = model(pixel_values=images, **options).last_hidden_state
-    return TeacherMaps(features, features.amax(1))
+    return TeacherMaps(features, features.amax(1), features.mean((2, 3)))
 
 
 def read_cnn_tokens(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
     """DINOv3 ConvNeXt: the last stage's cells after the final LayerNorm (its pooled token left out); saliency = the
     largest channel."""
-    features = _grid(model(pixel_values=images, **options).last_hidden_state, 1)
-    return TeacherMaps(features, features.amax(1))
+    tokens = model(pixel_values=images, **options).last_hidden_state
+    features = _grid(tokens, 1)
+    return _maps(tokens[:, 0], features, features.amax(1))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from i2pmae.common.errors import TeacherError, UsageError
-from i2pmae.teachers.base import TeacherMaps
+from i2pmae.teachers.base import TeacherMaps, pooled
 from i2pmae.teachers.families import Family
 from i2pmae.typing import Float, Tensor
 
@@ -89,7 +89,7 @@ class VisionTeacher:
         # The teacher's arithmetic is its own, not that of a surrounding autocast.
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             maps = self._family.read(self._model, self._prepare(images), self._options)
-            return TeacherMaps(maps.features.float().contiguous(), maps.saliency.float().contiguous())
+            return TeacherMaps(*(values.float().contiguous() for values in (*maps[:2], pooled(maps))))
 
     def to(self, device: torch.device | str) -> "VisionTeacher":
         """The teacher itself, moved to ``device``. Its precision stays."""

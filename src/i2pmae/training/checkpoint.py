@@ -48,6 +48,8 @@ class LearnerState(TypedDict):
     """AdamW's state."""
     scaler: dict[str, Any]
     """Loss scale of fp16; empty otherwise."""
+    average: NotRequired[dict[str, torch.Tensor]]
+    """The moving average of the model's weights, where one is kept."""
     titles: NotRequired[dict[str, str]]
     """What to call each column of the metrics."""
 

@@ -31,6 +31,9 @@ class OptimiserConfig(Config):
     """Batches whose gradients are added up for one optimiser step."""
     layer_decay: float | None = Field(None, gt=0, le=1)
     """Factor on the learning rate from each block of the encoder to the one below; none where absent."""
+    average: float | None = Field(None, gt=0, lt=1)
+    """Decay per step of an exponential moving average of the weights, which is stored and scored in their place; none
+    where absent."""
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's averaging factors."""
 

@@ -44,6 +44,9 @@ from i2pmae.training.task import Task
 
 __all__ = ["FitResult", "fit"]
 
+LATER = ("layer_decay", "average")
+"""Settings that older checkpoints don't have, and that decide nothing where they are absent."""
+
 
 @dataclass(frozen=True)
 class FitResult:
@@ -115,6 +118,8 @@ def fit(
         check_stamp(path, saved["stamp"], stamp)
         load_model(path, task.model, saved["model"])
         if saved["step"] == plan.steps:
+            if "average" in saved:
+                load_model(path, task.model, {**saved["model"], **saved["average"]})
             if shown:
                 say(f"The run in {folder} is finished: all {plan.steps} steps are done.")
             history = History.read(folder / "metrics.csv", plan.steps)
@@ -152,6 +157,8 @@ def fit(
         )
         with _explaining_little_memory():
             loop.run(loader)
+        if learner.average is not None:
+            learner.average.keep()
         return FitResult(task, log.history(), plan.steps, start, loop.seconds, device, precision, learner.titles)
 
 
@@ -162,7 +169,7 @@ def _stamp(clouds: CloudSet, settings: TrainingConfig) -> dict[str, Any]:
         "clouds": f"{len(clouds)} of {clouds.points.shape[1]} points",
         "content": clouds.digest(),
         **settings.model_dump(mode="json", include={"epochs", "batch_size", "seed"}),
-        "optimiser": {name: value for name, value in optimiser.items() if name != "layer_decay" or value is not None},
+        "optimiser": {name: value for name, value in optimiser.items() if name not in LATER or value is not None},
     }
 
 

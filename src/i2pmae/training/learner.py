@@ -1,5 +1,6 @@
 """One optimiser step, in two halves: its work is begun, and its figures are read."""
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import nn
 from i2pmae.common.errors import TrainingError, UsageError
 from i2pmae.common.seeds import derive, torch_generator
 from i2pmae.data.clouds import CloudSet
+from i2pmae.training.average import WeightAverage
 from i2pmae.training.batches import BatchPlan
 from i2pmae.training.checkpoint import Checkpoint, LearnerState, load_optimiser
 from i2pmae.training.config import TrainingConfig
@@ -71,6 +73,9 @@ class Learner:
         # The fused form is the one that can be told on the device to do nothing.
         self.optimiser = build_optimiser(task.model, settings.optimiser, fused=ahead)
         self.scaler: torch.amp.GradScaler | None = getattr(fabric.strategy.precision, "scaler", None)
+        decay = settings.optimiser.average
+        self.average = None if decay is None else WeightAverage(task.model, decay)
+        """What is stored and scored in the place of the weights, if anything is."""
         self.step = 0
         """Optimiser steps begun."""
         self.titles: dict[str, str] = {}
@@ -101,6 +106,8 @@ class Learner:
         else:
             self.figures(begun)
             self.optimiser.step()
+        if self.average is not None:
+            self.average.update(self.step)
         return begun
 
     def figures(self, begun: Begun) -> Figures:
@@ -122,17 +129,27 @@ class Learner:
         load_optimiser(path, self.optimiser, saved["optimiser"])
         if saved["scaler"]:  # empty where the checkpoint is not of fp16
             self.fabric.strategy.precision.load_state_dict(saved["scaler"])
+        if self.average is not None:
+            self.average.load(saved["average"])
         self.step = saved["step"]
+
+    def scored(self) -> contextlib.AbstractContextManager[None]:
+        """A block in which the model has the weights that are scored: their average, where one is kept."""
+        return contextlib.nullcontext() if self.average is None else self.average.worn()
 
     def state(self) -> LearnerState:
         """What a checkpoint holds of it; only where the figures of all steps were read."""
-        return {
+        average = self.average
+        state: LearnerState = {
             "step": self.step,
-            "model": dict(self.task.model.state_dict()),
+            "model": dict(self.task.model.state_dict()) if average is None else average.state(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
             "titles": self.titles,
         }
+        if average is not None:
+            state["average"] = average.values
+        return state
 
     def _accumulate(self, part: int, batch: Batch, parts: int) -> dict[str, Tensor]:
         """Add a batch's share to the gradient; its losses and metrics by column."""

@@ -71,7 +71,7 @@ class Loop:
 
     def _end_epoch(self) -> None:
         epoch = self.learner.step // self.learner.plan.steps_per_epoch
-        with _keeping_modes(self.learner.task.model):
+        with self.learner.scored(), _keeping_modes(self.learner.task.model):
             for hook in self.hooks:
                 hook.after_epoch(epoch, self.learner.task)
 

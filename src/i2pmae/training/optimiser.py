@@ -11,7 +11,7 @@ from i2pmae.training.config import OptimiserConfig
 
 __all__ = ["build_optimiser", "decays", "distance_to_head", "learning_rate"]
 
-TOKEN_PARAMETERS = ("mask_token", "mask_tokens", "cls_token", "cls_position")
+TOKEN_PARAMETERS = ("mask_token", "mask_tokens", "cls_token", "cls_position", "view_tokens")
 """Names of parameters that are learnt tokens, or positions of such tokens, themselves."""
 BLOCK = re.compile(r"encoder\.(?:stages\.(\d+)|blocks)\.(\d+)\.")
 """A parameter of a transformer block: its level, where the encoder has several, and its place."""

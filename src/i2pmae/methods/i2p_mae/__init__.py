@@ -38,7 +38,7 @@ class _PointM2AE(_Hierarchical):
 
     def build(self, setting: Setting) -> "PretrainTask":
         """The model and its one loss."""
-        from i2pmae.methods.i2p_mae.task import build_point_m2ae
+        from i2pmae.methods.i2p_mae.build import build_point_m2ae
 
         return build_point_m2ae(setting)
 
@@ -70,13 +70,13 @@ class _I2PMAE(_Hierarchical):
 
     def build(self, setting: Setting) -> "PretrainTask":
         """The model, its teacher and both losses; the teacher's maps are made here where they are to be cached."""
-        from i2pmae.methods.i2p_mae.task import build_i2p_mae
+        from i2pmae.methods.i2p_mae.build import build_i2p_mae
 
         return build_i2p_mae(setting)
 
     def check(self, config: MethodConfig) -> None:
         """The teacher can be loaded, where one is needed."""
-        from i2pmae.methods.i2p_mae.task import open_teacher
+        from i2pmae.methods.i2p_mae.build import open_teacher
 
         open_teacher(config)
 

@@ -12,7 +12,30 @@ from i2pmae.methods.config import METHOD_CONFIGS, MethodConfig
 from i2pmae.projection.config import ProjectionConfig
 from i2pmae.teachers.catalogue import check_teacher
 
-__all__ = ["GuidanceConfig", "I2PMAEConfig", "I2PMAEMethodConfig", "LossConfig", "PointM2AEMethodConfig"]
+__all__ = [
+    "GuidanceConfig",
+    "I2PMAEConfig",
+    "I2PMAEMethodConfig",
+    "LossConfig",
+    "PointM2AEMethodConfig",
+    "ViewPredictorConfig",
+    "WholeConfig",
+]
+
+
+class ViewPredictorConfig(Config):
+    """Sizes of what predicts the 2D model's vectors of whole views."""
+
+    views: int = Field(ge=1)
+    """Views that it can be asked about."""
+    channels: int = Field(ge=1)
+    """Channels of a vector."""
+    width: int = Field(512, ge=1)
+    """Hidden width."""
+    temperature: float = Field(0.07, gt=0)
+    """Of the contrast of vectors, before anything is learnt."""
+    reads: Pooling = "levels:mean|max"
+    """What of the encoder's tokens it reads."""
 
 
 class I2PMAEConfig(HierarchicalConfig):
@@ -22,14 +45,17 @@ class I2PMAEConfig(HierarchicalConfig):
     """Channels per decoder stage, coarsest first."""
     decoder_depths: tuple[int, ...] = (1, 1)
     """Transformer blocks per decoder stage."""
-    mask_ratio: float = Field(0.8, gt=0, lt=1)
-    """Share of the coarsest tokens that is masked in pre-training."""
+    mask_ratio: float = Field(0.8, ge=0, lt=1)
+    """Share of the coarsest tokens that is masked in pre-training. With 0 there are no coordinates to reconstruct."""
     predicted_points: int | None = Field(None, ge=1)
     """Points that the coordinate head predicts for a masked neighbourhood; as many as it has where absent. The public
     Point-M2AE predicts as many as a level-0 group has (16 for 8)."""
     semantic_dim: tyro.conf.Suppress[int] = Field(0, ge=0)
     """Channels of the 2D features that a token predicts per neighbour: views times the teacher's channels, set when a
     run begins; 0 for a model without semantic head."""
+    view_predictor: tyro.conf.Suppress[ViewPredictorConfig | None] = None
+    """What predicts the 2D model's vectors of whole views, set when a run begins; absent where nothing asks for
+    them."""
 
     @model_validator(mode="after")
     def _check_decoder(self) -> Self:
@@ -64,6 +90,41 @@ class LossConfig(Config):
     targets: Literal["normalised", "raw"] = "normalised"
     """2D features as targets: ``normalised`` over the channels of each feature, so that the two losses weigh the same
     whatever the teacher's scale; ``raw`` as in the paper."""
+
+
+class WholeConfig(Config):
+    """What the 2D model says of whole views as a target: 2D-3D class-token learning, the future work of I2P-MAE §5.
+
+    From the encoder's visible tokens, told which view is meant, a predictor gives the 2D model's vector of that view.
+    The loss is a regression, a contrast with the vectors of other clouds (InfoNCE), or both.
+    """
+
+    regression: float = Field(0.0, ge=0)
+    """Weight of the distance between predicted and true vectors."""
+    contrast: float = Field(0.0, ge=0)
+    """Weight of finding a cloud's own vector among those of others, and the cloud of a vector among the batch."""
+    distance: Literal["smooth-l1", "squared", "cosine"] = "smooth-l1"
+    """The distance of the regression."""
+    targets: Literal["standardised", "unit", "raw"] = "standardised"
+    """Vectors as targets: each channel with zero mean and unit deviation over the training clouds, each vector with
+    unit length, or as they are."""
+    reads: Pooling = "levels:mean|max"
+    """What of the encoder's tokens the predictor reads."""
+    width: int = Field(512, ge=1)
+    """Hidden width of the predictor."""
+    others: int = Field(0, ge=0)
+    """Vectors of clouds outside the batch that the contrast compares with, drawn anew at every step. They play the part
+    of a queue: targets never change, so that no old ones need be kept. Needs ``cache_teacher``."""
+    temperature: float = Field(0.07, gt=0)
+    """Of the contrast, before anything is learnt; it is learnt."""
+    views: str | None = None
+    """Views whose vectors are predicted, as in ``projection.views``; those of the projection where absent. Needs
+    ``cache_teacher``."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether vectors of views take part."""
+        return self.regression > 0 or self.contrast > 0
 
 
 @METHOD_CONFIGS.add
@@ -102,8 +163,37 @@ class I2PMAEMethodConfig(MethodConfig):
     """2D-guided masking."""
     loss: LossConfig = LossConfig()
     """Weights of the objectives."""
+    whole: WholeConfig = WholeConfig()
+    """Vectors of whole views as targets."""
+
+    @model_validator(mode="after")
+    def _check_objectives(self) -> Self:
+        if self.loss.coordinates == 0 and self.loss.semantics == 0 and not self.whole.wanted:
+            raise ValueError(
+                "nothing is to be learnt: give loss.coordinates, loss.semantics, whole.regression or whole.contrast a "
+                "weight above 0"
+            )
+        if self.model.mask_ratio == 0 and self.loss.coordinates > 0:
+            raise ValueError(
+                "coordinates are reconstructed where tokens are masked, and mask_ratio is 0: set loss.coordinates 0, "
+                "or mask some"
+            )
+        for name, value in (("whole.others", self.whole.others), ("whole.views", self.whole.views)):
+            if value and not self.cache_teacher:
+                raise ValueError(f"{name} needs the vectors of all clouds at hand: set cache_teacher")
+        return self
 
     @property
     def needs_teacher(self) -> bool:
         """Whether a 2D model takes part: it guides the masks or gives the targets."""
+        return self.needs_maps or self.whole.wanted
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the decoder takes part."""
+        return self.loss.coordinates > 0 or self.loss.semantics > 0
+
+    @property
+    def needs_maps(self) -> bool:
+        """Whether the 2D model's maps take part, not only its vectors of whole views."""
         return self.guidance.kind != "random" or self.loss.semantics > 0

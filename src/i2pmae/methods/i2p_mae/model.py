@@ -13,6 +13,7 @@ from i2pmae.encoders.tokenizer import Hierarchy, point_indices
 from i2pmae.encoders.tokens import EncodedLevel
 from i2pmae.methods.i2p_mae.config import I2PMAEConfig
 from i2pmae.methods.i2p_mae.decoder import HierarchicalDecoder
+from i2pmae.methods.i2p_mae.predictor import ViewPredictor
 from i2pmae.ops import select
 from i2pmae.typing import Bool, Float, Int, Tensor
 
@@ -32,6 +33,8 @@ class Reconstruction(NamedTuple):
     """Which rows of ``offsets`` are those of masked tokens, where there is padding (:func:`~i2pmae.ops.select`)."""
     shown_counted: Bool[Tensor, " visible"] | None = None
     """The same of ``shown``."""
+    views: Float[Tensor, "b v d"] | None = None
+    """The 2D model's vectors of whole views, where the model predicts them."""
 
 
 class I2PMAE(PointModel):
@@ -51,6 +54,9 @@ class I2PMAE(PointModel):
         self.coordinate_head = nn.Linear(config.decoder_dims[-1], 3 * (config.predicted_points or members))
         self.semantic_head = nn.Linear(config.decoder_dims[-1], members * semantic_dim) if semantic_dim else None
         self.apply(initialise)
+        # With PyTorch's own initial weights: through three layers the small ones of above would say next to nothing.
+        predictor = config.view_predictor
+        self.view_predictor = None if predictor is None else ViewPredictor(predictor, config.encoder_dims)
 
     def encode(
         self,
@@ -97,14 +103,24 @@ class I2PMAE(PointModel):
         return self.semantic_head(found.shown).view(-1, members, self.config.semantic_dim)
 
     def forward(
-        self, hierarchy: Hierarchy, visible: Sequence[Bool[Tensor, "b _"]], most: Sequence[int] | None = None
+        self,
+        hierarchy: Hierarchy,
+        visible: Sequence[Bool[Tensor, "b _"]],
+        most: Sequence[int] | None = None,
+        decoded: bool = True,
     ) -> Reconstruction:
-        """One pre-training pass: the visible tokens encoded, all decoded, both heads.
+        """One pre-training pass: the visible tokens encoded, all decoded, all heads.
 
         ``most``: how many tokens of each level are visible at most, such as :attr:`most_visible`; a GPU computes so
-        many (:func:`~i2pmae.ops.pack`).
+        many (:func:`~i2pmae.ops.pack`). Without ``decoded``, the vectors of views are predicted and nothing else.
         """
-        return self.reconstruct(hierarchy, self.encode(hierarchy, visible, most), visible, most)
+        levels = self.encode(hierarchy, visible, most)
+        views = None if self.view_predictor is None else self.view_predictor(levels)
+        if decoded:
+            return self.reconstruct(hierarchy, levels, visible, most)._replace(views=views)
+        nothing = levels[-1].tokens.new_zeros(0, self.coordinate_head.in_features)
+        offsets = nothing.new_zeros(0, self.coordinate_head.out_features // 3, 3)
+        return Reconstruction(offsets, nothing, ~visible[self.decoded_level], views=views)
 
     def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
         """True coordinates of the neighbours of each masked token, relative to its centre."""

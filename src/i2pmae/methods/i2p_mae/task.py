@@ -1,19 +1,18 @@
 """I2P-MAE and Point-M2AE pre-training: what happens with a batch (arXiv 2212.06785, figure 2)."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from i2pmae.common.seeds import derive
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.masking import guidance_logits, propagate, sample_visible, visible_count
 from i2pmae.encoders.tokenizer import Hierarchy, point_indices
-from i2pmae.methods.base import Setting
-from i2pmae.methods.config import MethodConfig
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodConfig
 from i2pmae.methods.i2p_mae.model import I2PMAE, Reconstruction
+from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.methods.losses import coordinate_loss, semantic_loss
 from i2pmae.methods.task import PretrainTask, as_array, predicted_points, shown_tokens
 from i2pmae.ops import gather, pack
@@ -21,12 +20,11 @@ from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import ViewFrame, view_frame
 from i2pmae.projection.views import parse_views
 from i2pmae.teachers.base import Teacher
-from i2pmae.teachers.loading import load_teacher
 from i2pmae.teachers.maps import CachedMaps, ViewMaps, look
 from i2pmae.training.task import Batch, Loss, Losses
 from i2pmae.typing import Bool, Float, Int, Tensor
 
-__all__ = ["I2PMAETask", "PointM2AETask", "build_i2p_mae", "build_point_m2ae", "open_teacher"]
+__all__ = ["I2PMAETask", "PointM2AETask"]
 
 
 class PointM2AETask(PretrainTask):
@@ -110,18 +108,28 @@ class I2PMAETask(PointM2AETask):
         teacher: Teacher | None,
         cached: CachedMaps | None = None,
         points: int = 0,
+        whole: WholeTargets | None = None,
     ) -> None:
         super().__init__(model, config, points)
-        self.teacher, self.cached, self.projection = teacher, cached, config.projection
+        self.teacher, self.cached, self.projection, self.whole = teacher, cached, config.projection, whole
         self.views = parse_views(config.projection.views)
 
     @property
     def teacher_seconds(self) -> float:
         """Time that cached maps took."""
-        return 0.0 if self.cached is None else self.cached.seconds
+        vectors = None if self.whole is None else self.whole.cached
+        seconds = 0.0 if self.cached is None else self.cached.seconds
+        return seconds if vectors is None or vectors is self.cached else seconds + vectors.seconds
+
+    def to(self, device: torch.device) -> Self:
+        """Itself, with the model and what it learns from on ``device``."""
+        if self.whole is not None:
+            self.whole.to(device)
+        return super().to(device)
 
     def losses(self, batch: Batch, rng: torch.Generator) -> Losses:
-        """``coordinates`` (L3D) and ``semantics`` (L2D), and two figures to watch.
+        """``coordinates`` (L3D), ``semantics`` (L2D) and what :class:`WholeTargets` gives, as far as they are wanted,
+        and two figures to watch.
 
         ``explained``: share of the variance of the 2D features that is predicted. ``visible_saliency``: mean saliency
         of the visible tokens, in standard deviations of a cloud's tokens: 0 where guidance is random. What needs a
@@ -131,35 +139,55 @@ class I2PMAETask(PointM2AETask):
         hierarchy = self.model.tokenise(points)
         with torch.no_grad():
             seen = self._ask_teacher(batch, canonical, points)
-            saliency = None if seen is None else self.saliency(*seen, hierarchy)
+            saliency = None if seen is None or not self.config.needs_maps else self.saliency(*seen, hierarchy)
             visible = self.choose_visible(saliency, hierarchy, rng)
-        found = self.model(hierarchy, visible, self.model.most_visible)
-        losses = {"coordinates": self._coordinates(found, hierarchy, self.config.loss.coordinates)}
-        head = self.model.semantic_head
-        if head is not None and seen is not None:
-            with torch.no_grad():
-                features, rows = self.targets(*seen, hierarchy, visible)
-                some = None if found.shown_counted is None else found.shown_counted[::8]
-                variance = _variance(features[rows[::8]], some)
-            error = semantic_loss(head, found.shown, features, rows, found.shown_counted)
-            losses["semantics"] = Loss(
-                error, "Squared error of visible tokens' 2D features", self.config.loss.semantics
-            )
-            explained = 1 - error.detach() / variance
-            losses["explained"] = Loss(explained, "Share of the 2D features' variance that is predicted", None)
+        found = self.model(hierarchy, visible, self.model.most_visible, self.config.decodes)
+        losses: Losses = {}
+        if self.config.decodes:
+            losses["coordinates"] = self._coordinates(found, hierarchy, self.config.loss.coordinates)
+        if seen is not None and self.model.semantic_head is not None:
+            losses |= self._semantics(found, *seen, hierarchy, visible)
+        if self.whole is not None:
+            vectors = None if seen is None else seen[0].pooled
+            losses |= self.whole.losses(self.model.view_predictor, found.views, batch["index"], vectors, rng)
         if saliency is not None:
             shown = visible[-1].to(saliency.dtype)
             standard = (guidance_logits(saliency, "standardised") * shown).sum() / shown.sum()
             losses["visible_saliency"] = Loss(standard, "Saliency of visible tokens, in standard deviations", None)
         return losses
 
+    def _semantics(
+        self,
+        found: Reconstruction,
+        maps: ViewMaps,
+        frame: ViewFrame,
+        points: Float[Tensor, "b n 3"],
+        hierarchy: Hierarchy,
+        visible: Sequence[Bool[Tensor, "b _"]],
+    ) -> Losses:
+        """``semantics`` and ``explained``."""
+        head = self.model.semantic_head
+        assert head is not None
+        with torch.no_grad():
+            features, rows = self.targets(maps, frame, points, hierarchy, visible)
+            some = None if found.shown_counted is None else found.shown_counted[::8]
+            variance = _variance(features[rows[::8]], some)
+        error = semantic_loss(head, found.shown, features, rows, found.shown_counted)
+        explained = 1 - error.detach() / variance
+        return {
+            "semantics": Loss(error, "Squared error of visible tokens' 2D features", self.config.loss.semantics),
+            "explained": Loss(explained, "Share of the 2D features' variance that is predicted", None),
+        }
+
     def _ask_teacher(
         self, batch: Batch, canonical: Float[Tensor, "b n 3"], points: Float[Tensor, "b n 3"]
     ) -> tuple[ViewMaps, ViewFrame, Float[Tensor, "b n 3"]] | None:
-        """The teacher's maps, their frame, and the points as it saw them, where there is a teacher."""
+        """What the teacher says, its frame, and the points as it saw them; where none of that is asked for, nothing."""
         if self.teacher is None:
             return None
         if self.cached is None:
+            if not self.config.needs_maps and (self.whole is None or self.whole.cached is not None):
+                return None
             maps, frame, _ = look(self.teacher, points, self.projection)
             return maps, frame, points
         frame = view_frame(batch["points"], self.views, self.projection.image_size)
@@ -218,44 +246,3 @@ def _variance(values: Float[Tensor, "g k s"], counted: Bool[Tensor, " g"] | None
     weight = counted[:, None, None].to(values.dtype) / (counted.sum() * values.shape[1])
     mean = (values * weight).sum((0, 1))
     return ((values - mean).square() * weight).sum((0, 1)).mean()
-
-
-def build_point_m2ae(setting: Setting) -> PointM2AETask:
-    """The task of a run of Point-M2AE."""
-    config, seed = setting.config.method, setting.config.training.seed
-    assert isinstance(config, PointM2AEMethodConfig)
-    return PointM2AETask(_fresh(config, 0, seed), config, setting.config.data.points)
-
-
-def build_i2p_mae(setting: Setting) -> I2PMAETask:
-    """The task of a run of I2P-MAE; no teacher is loaded where nothing needs one."""
-    run = setting.config
-    config, seed = run.method, run.training.seed
-    assert isinstance(config, I2PMAEMethodConfig)
-    teacher, cached = open_teacher(config, setting.device, setting.teacher), None
-    channels = teacher.feature_dim if teacher is not None and config.loss.semantics > 0 else 0
-    model = _fresh(config, len(parse_views(config.projection.views)) * channels, seed)
-    if config.cache_teacher and teacher is not None:
-        place = (run.data.cache or setting.folder / "cache") / "teacher-maps"
-        cached = CachedMaps(
-            place, teacher, setting.clouds, config.projection, device=setting.device, shown=setting.shown
-        )
-    return I2PMAETask(model, config, teacher, cached, run.data.points)
-
-
-def open_teacher(
-    config: MethodConfig, device: torch.device | str = "cpu", given: Teacher | None = None
-) -> Teacher | None:
-    """The teacher that a configuration names, or the ``given`` one; ``None`` where nothing needs one."""
-    assert isinstance(config, I2PMAEMethodConfig)
-    if not config.needs_teacher:
-        return None
-    return given or load_teacher(config.teacher, precision=config.teacher_precision, device=device)
-
-
-def _fresh(config: PointM2AEMethodConfig | I2PMAEMethodConfig, semantic_dim: int, seed: int) -> I2PMAE:
-    """The model with the initial weights that follow from the seed."""
-    torch.manual_seed(derive(seed, "weights"))
-    model = I2PMAE(config.model.changed(semantic_dim=semantic_dim))
-    model.pooling = config.pooling
-    return model

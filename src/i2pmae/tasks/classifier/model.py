@@ -7,6 +7,7 @@ from torch import nn
 
 from i2pmae.encoders.base import PointModel, initialise
 from i2pmae.encoders.norms import BatchNorm
+from i2pmae.encoders.pooling import of_levels
 from i2pmae.encoders.tokens import pooled_width
 from i2pmae.tasks.classifier.config import ClassifierConfig
 from i2pmae.typing import Float, Tensor
@@ -23,8 +24,9 @@ class Classifier(PointModel):
         super().__init__()
         self.config = config
         self.pooling = config.pooling
-        self.encoder = config.encoder.build(norms="last")
-        widths = (pooled_width(self.encoder.widths[-1], config.pooling), *config.head_widths)
+        _, every = of_levels(config.pooling)
+        self.encoder = config.encoder.build(norms="all" if every else "last")
+        widths = (pooled_width(self.encoder.widths, config.pooling), *config.head_widths)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
             norm = [BatchNorm(outputs)] if config.head_norm else []

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from i2pmae.common.seeds import torch_generator
 from i2pmae.methods.i2p_mae.config import (
     I2PMAEMethodConfig,
+    LossConfig,
     PointM2AEMethodConfig,
     ViewPredictorConfig,
     WholeConfig,
@@ -61,6 +62,14 @@ def i2p_mae(visible_only: bool):
     return I2PMAETask(I2PMAE(config.model.changed(semantic_dim=6 * views)), config, Painter(), points=512)
 
 
+def dense():
+    """2D features of all tokens in a second pass, where a view sees their points."""
+    loss = LossConfig(tokens="all", second_mask_ratio=0.3, hidden="left out", distance="smooth-l1", channels=4)
+    config = I2PMAEMethodConfig(model=SIZES["tiny"], loss=loss)
+    model = I2PMAE(config.model.changed(semantic_dim=3 * 4))
+    return I2PMAETask(model, config, Painter(), points=512)
+
+
 def whole():
     """Vectors of whole views, looked up, beside all else."""
     sizes = ViewPredictorConfig(views=3, channels=6, width=32)
@@ -86,6 +95,7 @@ def point_mae():
 TASKS = {
     "i2p-mae": lambda: i2p_mae(True),
     "i2p-mae, all embedded": lambda: i2p_mae(False),
+    "i2p-mae, dense": dense,
     "i2p-mae, whole views": whole,
     "point-m2ae": point_m2ae,
     "point-mae": point_mae,

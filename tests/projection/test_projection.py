@@ -7,7 +7,7 @@ import torch
 from i2pmae.common.errors import UsageError
 from i2pmae.projection import rasterise
 from i2pmae.projection.lift import lift
-from i2pmae.projection.rasterise import project, view_frame
+from i2pmae.projection.rasterise import project, seen_points, view_frame
 from i2pmae.projection.views import AXIS_VIEWS, orbit_views, parse_views
 from tests.reference import projection as reference
 
@@ -146,3 +146,25 @@ def test_views_have_short_names(text: str, count: int) -> None:
 def test_other_views_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"expected|elevation"):
         parse_views(text)
+
+
+@pytest.mark.usefixtures("painter")
+@pytest.mark.parametrize("reach", [0, 2, 6])
+def test_what_hides_a_point_equals_a_loop(reach):
+    cloud = torch.randn(2, 80, 3, generator=torch.Generator().manual_seed(6))
+    at = torch.cat([cloud[:, ::4], torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(7))], dim=1)
+    frame = view_frame(cloud, AXIS_VIEWS, 64)
+    found = seen_points(cloud, at, frame, reach, tolerance=0.2)
+    for row in range(2):
+        for view in range(3):
+            depth = cloud[row] @ frame.views[view, 2]
+            span = float(depth.max() - depth.min())
+            painters = frame.indices(cloud)[row, view]
+            for place, (pixel, point) in enumerate(zip(frame.pixels(at)[row, view], at[row], strict=True)):
+                own = float(point @ frame.views[view, 2])
+                blocks = (painters[:, None] + torch.tensor([-reach, reach])[:, None]).clamp(0, 63)
+                over = ((blocks[:, 0] <= pixel) & (pixel <= blocks[:, 1])).all(1)
+                front = max(depth[over].tolist(), default=-torch.inf)
+                if abs(front - own - 0.2 * span) > 1e-4 * span:
+                    assert bool(found[row, place, view]) == (own >= front - 0.2 * span)
+    assert found.any() and not found.all()

@@ -15,7 +15,7 @@ from i2pmae.methods.format1 import FLAT, is_flat, upgrade
 from i2pmae.runs.config import OutputConfig
 from i2pmae.training.config import TrainingConfig
 
-__all__ = ["METHOD_CONFIGS", "MethodConfig", "PretrainConfig", "PretrainOutput"]
+__all__ = ["METHOD_CONFIGS", "Distance", "MethodConfig", "PretrainConfig", "PretrainOutput"]
 
 
 class MethodConfig(Config):
@@ -37,6 +37,8 @@ class MethodConfig(Config):
         return self
 
 
+Distance = Literal["squared", "smooth-l1", "cosine"]
+"""Between predictions and targets: means over the channels, or 1 less the cosine."""
 METHOD_CONFIGS: Choices[MethodConfig] = Choices("method")
 """The configuration of every method, by its name."""
 

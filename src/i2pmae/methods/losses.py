@@ -1,17 +1,16 @@
 """The two reconstruction objectives of I2P-MAE, and those of vectors of whole clouds."""
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from i2pmae.methods.config import Distance
 from i2pmae.ops import chamfer_l2, fixed_shapes
 from i2pmae.typing import Bool, Float, Int, Tensor
 
-__all__ = ["Distance", "coordinate_loss", "semantic_loss", "view_contrast", "view_regression"]
-
-Distance = Literal["smooth-l1", "squared", "cosine"]
+__all__ = ["coordinate_loss", "distances", "semantic_loss", "view_contrast", "view_regression"]
 
 PIECE = 2**18
 """Predicted numbers that a CPU thread works on at a time: 1 MiB in float32, which stays in its cache."""
@@ -33,19 +32,36 @@ def semantic_loss(
     features: Float[Tensor, "m s"],
     rows: Int[Tensor, "g k"],
     counted: Bool[Tensor, " g"] | None = None,
+    distance: Distance = "squared",
+    views: int = 1,
+    seen: Bool[Tensor, "m v"] | None = None,
 ) -> Float[Tensor, ""]:
-    """L2D: mean squared error of the 2D features that ``head`` predicts from the visible tokens (equation 7).
+    """L2D: mean error of the 2D features that ``head`` predicts from the tokens (equation 7).
 
     Token i is to predict ``features[rows[i]]``, k·s numbers. There are many of them, hundreds for each number of a
-    token: on a CPU they are predicted, compared and forgotten piece by piece, with the gradients of tokens and head.
-    Only ``counted`` tokens take part, where the others are padding.
+    token: the squared error of all is computed piece by piece on a CPU, predicted, compared and forgotten, with the
+    gradients of tokens and head. Only ``counted`` tokens take part, where the others are padding, and of the ``views``
+    that lie side by side in a feature those in which its point is ``seen``.
     """
-    if counted is None and not fixed_shapes(tokens) and not torch.is_autocast_enabled("cpu"):
+    plain = distance == "squared" and counted is None and seen is None
+    if plain and not fixed_shapes(tokens) and not torch.is_autocast_enabled("cpu"):
         return _SquaredError.apply(tokens, head.weight, head.bias, features, rows)
-    error = (head(tokens).view(*rows.shape, -1).float() - features[rows].float()).square()
-    if counted is None:
-        return error.mean()
-    return (error.mean((1, 2)) * counted).sum() / counted.sum()
+    predicted = head(tokens).view(*rows.shape, views, -1).float()
+    error = distances(predicted, features[rows].float().view_as(predicted), distance)
+    counts = torch.ones_like(error) if seen is None else seen[rows].to(error.dtype)
+    if counted is not None:
+        counts = counts * counted[:, None, None]
+    return (error * counts).sum() / counts.sum().clamp_min(1)
+
+
+def distances(
+    predicted: Float[Tensor, "*n d"], target: Float[Tensor, "*n d"], distance: Distance
+) -> Float[Tensor, "*n"]:
+    """How far predicted vectors lie from true ones: the mean over their channels, or 1 less their cosine."""
+    if distance == "cosine":
+        return 1 - functional.cosine_similarity(predicted, target, dim=-1)
+    between = functional.smooth_l1_loss if distance == "smooth-l1" else functional.mse_loss
+    return between(predicted, target, reduction="none").mean(-1)
 
 
 class _SquaredError(torch.autograd.Function):
@@ -80,11 +96,8 @@ class _SquaredError(torch.autograd.Function):
 def view_regression(
     predicted: Float[Tensor, "b v d"], target: Float[Tensor, "b v d"], distance: Distance
 ) -> Float[Tensor, ""]:
-    """How far the predicted vectors of views lie from the true ones; the mean over channels, or 1 less the cosine."""
-    predicted = predicted.float()
-    if distance == "cosine":
-        return 1 - functional.cosine_similarity(predicted, target, dim=-1).mean()
-    return (functional.smooth_l1_loss if distance == "smooth-l1" else functional.mse_loss)(predicted, target)
+    """How far the predicted vectors of views lie from the true ones."""
+    return distances(predicted.float(), target, distance).mean()
 
 
 def view_contrast(

@@ -7,12 +7,14 @@ from torch.nn import functional
 
 from i2pmae.ops.arrays import array, has_kernels
 from i2pmae.projection.views import AXIS_VIEWS
-from i2pmae.typing import Float, Int, Tensor
+from i2pmae.typing import Bool, Float, Int, Tensor
 
-__all__ = ["Projection", "ViewFrame", "project", "view_frame"]
+__all__ = ["Projection", "ViewFrame", "depth_maps", "project", "seen_points", "view_frame"]
 
 _REACH = 2
 """A point paints a block of 5×5 pixels: offsets -2 to 2."""
+LOWEST, HIGHEST = 0.3, 1.0
+"""What the farthest and the nearest point are painted with where the nearest is kept."""
 
 
 class ViewFrame(NamedTuple):
@@ -81,15 +83,45 @@ def project(
     one block.
     """
     frame = view_frame(points, views, image_size)
+    return Projection(depth_maps(points, frame, depth), frame)
+
+
+@torch.no_grad()
+def depth_maps(
+    points: Float[Tensor, "b n 3"], frame: ViewFrame, depth: Literal["sum", "nearest"], reach: int = _REACH
+) -> Float[Tensor, "b v h w"]:
+    """The images of :func:`project` in a frame that is known already; a block goes ``reach`` pixels to each side."""
     far = _in_view(points, frame.views[:, 2:])[..., 0]
     rows = frame.indices(points)
     if has_kernels(far):
-        return Projection(_painted(rows, far, image_size, depth), frame)
-    return Projection((_sum if depth == "sum" else _nearest)(rows, far, image_size), frame)
+        return _painted(rows, far, frame.image_size, depth, reach)
+    return (_sum if depth == "sum" else _nearest)(rows, far, frame.image_size, reach)
+
+
+@torch.no_grad()
+def seen_points(
+    cloud: Float[Tensor, "b n 3"],
+    at: Float[Tensor, "b m 3"],
+    frame: ViewFrame,
+    reach: int = 6,
+    tolerance: float = 0.1,
+) -> Bool[Tensor, "b m v"]:
+    """Whether no point of the ``cloud`` hides each of the points ``at`` in each view of its ``frame`` (z-buffer).
+
+    A point hides what lies behind it within ``reach`` pixels to each side, since sparse points have gaps between them
+    and a 2D model sees by patches. What lies behind by less than ``tolerance``, a share of the cloud's depth in the
+    view, is not hidden: over so many pixels a surface that is seen at an angle has some depth.
+    """
+    front = depth_maps(cloud, frame, "nearest", reach).flatten(2)
+    pixel = frame.pixels(at)
+    nearest = front.gather(2, pixel[..., 0] * frame.image_size + pixel[..., 1])
+    depths = _in_view(cloud, frame.views[:, 2:])[..., 0]
+    own = _heights(_in_view(at, frame.views[:, 2:])[..., 0], depths)
+    return (own >= nearest - (HIGHEST - LOWEST) * tolerance).transpose(1, 2)
 
 
 def _painted(
-    rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int, depth: Literal["sum", "nearest"]
+    rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int, depth: Literal["sum", "nearest"], reach: int
 ) -> Float[Tensor, "b v h w"]:
     """What :func:`_sum` and :func:`_nearest` give, block by block in a compiled loop."""
     from i2pmae.kernels.painting import paint
@@ -97,30 +129,31 @@ def _painted(
     nearest = depth == "nearest"
     value = _heights(far) if nearest else far
     blocks = array(rows.flatten(0, 1)), array(value.flatten(0, 1))
-    images = torch.from_numpy(paint(*blocks, _REACH, size, nearest, torch.get_num_threads()))
+    images = torch.from_numpy(paint(*blocks, reach, size, nearest, torch.get_num_threads()))
     return (images if nearest else images.sigmoid_()).view(*far.shape[:2], size, size)
 
 
-def _heights(far: Float[Tensor, "b v n"]) -> Float[Tensor, "b v n"]:
-    """Depths from 0.3, the farthest of a view, to 1."""
-    low, high = far.amin(2, keepdim=True), far.amax(2, keepdim=True)
-    return 0.3 + 0.7 * (far - low) / (high - low).where(high > low, torch.ones_like(high))
+def _heights(far: Float[Tensor, "b v m"], cloud: Float[Tensor, "b v n"] | None = None) -> Float[Tensor, "b v m"]:
+    """Depths on the scale on which those of a ``cloud``, their own where absent, go from 0.3, the farthest, to 1."""
+    cloud = far if cloud is None else cloud
+    low, high = cloud.amin(2, keepdim=True), cloud.amax(2, keepdim=True)
+    return LOWEST + (HIGHEST - LOWEST) * (far - low) / (high - low).where(high > low, torch.ones_like(high))
 
 
-def _canvas(rows: Int[Tensor, "b v n 2"], image_size: int) -> tuple[Int[Tensor, "b v n"], int]:
+def _canvas(rows: Int[Tensor, "b v n 2"], image_size: int, reach: int) -> tuple[Int[Tensor, "b v n"], int]:
     """Flat indices of points in a canvas with a margin that holds whole blocks, and the side of that canvas."""
-    margin = _REACH + 1
+    margin = reach + 1
     side = image_size + 2 * margin
-    padded = (rows + margin).clamp(_REACH, side - 1 - _REACH)
+    padded = (rows + margin).clamp(reach, side - 1 - reach)
     return padded[..., 0] * side + padded[..., 1], side
 
 
-def _sum(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int) -> Float[Tensor, "b v h w"]:
-    """Sigmoid of the summed depths. Painting blocks equals summing a window of 5×5 over the points themselves."""
-    index, side = _canvas(rows, size)
+def _sum(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int, reach: int) -> Float[Tensor, "b v h w"]:
+    """Sigmoid of the summed depths. Painting blocks equals summing a window of their size over points."""
+    index, side = _canvas(rows, size, reach)
     canvas = far.new_zeros(*far.shape[:2], side * side).scatter_add_(2, index, far).view(*far.shape[:2], side, side)
-    width = 2 * _REACH + 1
-    inner = side - 2 * _REACH
+    width = 2 * reach + 1
+    inner = side - 2 * reach
     canvas = sum((canvas[..., i : i + inner, :] for i in range(1, width)), canvas[..., :inner, :])
     canvas = sum((canvas[..., j : j + inner] for j in range(1, width)), canvas[..., :inner])
     # One ring remains around the image: what falls on it moves in by one pixel.
@@ -131,11 +164,13 @@ def _sum(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int) -
     return canvas[..., 1:-1, 1:-1].sigmoid()
 
 
-def _nearest(rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int) -> Float[Tensor, "b v h w"]:
-    """Front-most depth per pixel in [0.3, 1], background 0. Painting blocks equals the maximum over a 5×5 window."""
-    index, side = _canvas(rows, size)
+def _nearest(
+    rows: Int[Tensor, "b v n 2"], far: Float[Tensor, "b v n"], size: int, reach: int
+) -> Float[Tensor, "b v h w"]:
+    """Front-most depth per pixel in [0.3, 1], background 0. Painting blocks equals the maximum over a window."""
+    index, side = _canvas(rows, size, reach)
     canvas = far.new_zeros(*far.shape[:2], side * side).scatter_reduce_(2, index, _heights(far), "amax")
-    canvas = functional.max_pool2d(canvas.view(*far.shape[:2], side, side), 2 * _REACH + 1, stride=1)
+    canvas = functional.max_pool2d(canvas.view(*far.shape[:2], side, side), 2 * reach + 1, stride=1)
     # The ring around the image moves in by one pixel, corners by way of rows and columns.
     for axis in (-2, -1):
         first, inner, last = canvas.split([2, size - 2, 2], dim=axis)

@@ -5,14 +5,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from i2pmae.common.seeds import derive
+from i2pmae.common.seeds import derive, numpy_generator
 from i2pmae.methods.base import Setting
 from i2pmae.methods.config import MethodConfig
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodConfig, ViewPredictorConfig
+from i2pmae.methods.i2p_mae.dense import DenseTargets
 from i2pmae.methods.i2p_mae.model import I2PMAE
 from i2pmae.methods.i2p_mae.task import I2PMAETask, PointM2AETask
 from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.projection.config import ProjectionConfig
+from i2pmae.projection.lift import lift
 from i2pmae.projection.views import parse_views
 from i2pmae.teachers.base import Teacher
 from i2pmae.teachers.loading import load_teacher
@@ -20,6 +22,9 @@ from i2pmae.teachers.maps import CachedMaps, Kept, look
 from i2pmae.typing import Float, Tensor
 
 __all__ = ["build_i2p_mae", "build_point_m2ae", "open_teacher"]
+
+SAMPLED, POINTS = 64, 128
+"""Clouds, and points of each, from whose 2D features mean and deviation are estimated."""
 
 
 def build_point_m2ae(setting: Setting) -> PointM2AETask:
@@ -39,8 +44,11 @@ def build_i2p_mae(setting: Setting) -> I2PMAETask:
         return I2PMAETask(_fresh(config, seed), config, None, points=run.data.points)
     maps, vectors = _cached(setting, config, teacher)
     sizes: dict[str, Any] = {}
+    dense = DenseTargets(config.loss, teacher.feature_dim)
     if config.loss.semantics > 0:
-        sizes["semantic_dim"] = len(parse_views(config.projection.views)) * teacher.feature_dim
+        sizes["semantic_dim"] = len(parse_views(config.projection.views)) * dense.channels
+        if config.loss.targets == "standardised":
+            dense.settle(_sample(setting, config, teacher))
     whole = _whole(setting, config, teacher, vectors) if config.whole.wanted else None
     if whole is not None:
         sizes["view_predictor"] = ViewPredictorConfig(
@@ -50,7 +58,7 @@ def build_i2p_mae(setting: Setting) -> I2PMAETask:
             temperature=config.whole.temperature,
             reads=config.whole.reads,
         )
-    return I2PMAETask(_fresh(config, seed, **sizes), config, teacher, maps, run.data.points, whole)
+    return I2PMAETask(_fresh(config, seed, **sizes), config, teacher, maps, run.data.points, whole, dense)
 
 
 def open_teacher(
@@ -98,6 +106,17 @@ def _whole(setting: Setting, config: I2PMAEMethodConfig, teacher: Teacher, vecto
         return found
 
     return WholeTargets(config.whole, len(setting.clouds), setting.config.training.seed, asked, vectors)
+
+
+def _sample(setting: Setting, config: I2PMAEMethodConfig, teacher: Teacher) -> Float[Tensor, "b m v c"]:
+    """2D features of points of some training clouds, chosen by the seed, on the CPU."""
+    chosen = numpy_generator(setting.config.training.seed, "2D features").permutation(len(setting.clouds))
+    found = []
+    for row in np.sort(chosen[:SAMPLED]):
+        points = torch.as_tensor(np.asarray(setting.clouds.points[row : row + 1], np.float32), device=setting.device)
+        maps, frame, _ = look(teacher, points, config.projection)
+        found.append(lift(maps.features, points[:, :POINTS], frame).cpu())
+    return torch.cat(found)
 
 
 def _fresh(config: PointM2AEMethodConfig | I2PMAEMethodConfig, seed: int, **sizes: Any) -> I2PMAE:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from i2pmae.common.config import Config
 from i2pmae.encoders.config import HierarchicalConfig
 from i2pmae.encoders.pooling import Pooling
-from i2pmae.methods.config import METHOD_CONFIGS, MethodConfig
+from i2pmae.methods.config import METHOD_CONFIGS, Distance, MethodConfig
 from i2pmae.projection.config import ProjectionConfig
 from i2pmae.teachers.catalogue import check_teacher
 
@@ -86,10 +86,24 @@ class LossConfig(Config):
     coordinates: float = Field(1.0, ge=0)
     """Weight of the Chamfer distance of masked tokens (L3D)."""
     semantics: float = Field(1.0, ge=0)
-    """Weight of the squared error of visible tokens' 2D features (L2D)."""
-    targets: Literal["normalised", "raw"] = "normalised"
+    """Weight of the error of tokens' 2D features (L2D)."""
+    targets: Literal["normalised", "raw", "unit", "standardised"] = "normalised"
     """2D features as targets: ``normalised`` over the channels of each feature, so that the two losses weigh the same
-    whatever the teacher's scale; ``raw`` as in the paper."""
+    whatever the teacher's scale; ``raw`` as in the paper; ``unit``: each of length 1; ``standardised``: each channel of
+    a view with zero mean and unit deviation over the training clouds."""
+    distance: Distance = "squared"
+    """Between predicted and true 2D features; ``squared`` as in the paper."""
+    tokens: Literal["visible", "all"] = "visible"
+    """Which tokens predict 2D features: the visible ones, as in the paper, or the masked ones too."""
+    hidden: Literal["taken", "left out"] = "taken"
+    """What becomes of the target that a view gives a point which others hide in it: it is that of what hides the point,
+    and taken in the paper."""
+    channels: int | None = Field(None, ge=1)
+    """Channels to which a fixed random projection brings the 2D features of a view before they are targets, which
+    makes the head smaller; all where absent."""
+    second_mask_ratio: float | None = Field(None, ge=0, lt=1)
+    """Share of the coarsest tokens that is masked in a second pass, which has the 2D features and the vectors of whole
+    views for targets, while the first has coordinates; one pass for all, as in the paper, where absent."""
 
 
 class WholeConfig(Config):
@@ -103,7 +117,7 @@ class WholeConfig(Config):
     """Weight of the distance between predicted and true vectors."""
     contrast: float = Field(0.0, ge=0)
     """Weight of finding a cloud's own vector among those of others, and the cloud of a vector among the batch."""
-    distance: Literal["smooth-l1", "squared", "cosine"] = "smooth-l1"
+    distance: Distance = "smooth-l1"
     """The distance of the regression."""
     targets: Literal["standardised", "unit", "raw"] = "standardised"
     """Vectors as targets: each channel with zero mean and unit deviation over the training clouds, each vector with

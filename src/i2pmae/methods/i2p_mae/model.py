@@ -33,6 +33,8 @@ class Reconstruction(NamedTuple):
     """Which rows of ``offsets`` are those of masked tokens, where there is padding (:func:`~i2pmae.ops.select`)."""
     shown_counted: Bool[Tensor, " visible"] | None = None
     """The same of ``shown``."""
+    tokens: Float[Tensor, "all c"] | None = None
+    """All decoded tokens, of which ``shown`` are some."""
     views: Float[Tensor, "b v d"] | None = None
     """The 2D model's vectors of whole views, where the model predicts them."""
 
@@ -70,8 +72,12 @@ class I2PMAE(PointModel):
     @property
     def most_visible(self) -> tuple[int, ...]:
         """How many tokens of each level, finest first, are visible at most in pre-training."""
+        return self.most_at(self.config.mask_ratio)
+
+    def most_at(self, mask_ratio: float) -> tuple[int, ...]:
+        """How many tokens of each level, finest first, are visible at most where that share is masked."""
         counts, sizes = self.config.group_counts, self.config.group_sizes
-        most = [visible_count(counts[-1], self.config.mask_ratio)]
+        most = [visible_count(counts[-1], mask_ratio)]
         for count, members in zip(counts[-2::-1], sizes[:0:-1], strict=True):
             most.insert(0, min(count, most[0] * members))
         return tuple(most)
@@ -90,7 +96,7 @@ class I2PMAE(PointModel):
         visibly = select(shown, None if most is None else most[self.decoded_level])
         offsets = self.coordinate_head(tokens.index_select(0, masked.rows)).unflatten(-1, (-1, 3))
         read = tokens.index_select(0, visibly.rows)
-        return Reconstruction(offsets, read, ~shown, masked.counted, visibly.counted)
+        return Reconstruction(offsets, read, ~shown, masked.counted, visibly.counted, tokens)
 
     def semantics(self, found: Reconstruction) -> Float[Tensor, "visible k s"] | None:
         """2D features of each neighbour of each visible token, as predicted; None without semantic head.

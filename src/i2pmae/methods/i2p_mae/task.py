@@ -5,12 +5,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.masking import guidance_logits, propagate, sample_visible, visible_count
 from i2pmae.encoders.tokenizer import Hierarchy, point_indices
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodConfig
+from i2pmae.methods.i2p_mae.dense import DenseTargets
 from i2pmae.methods.i2p_mae.model import I2PMAE, Reconstruction
 from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.methods.losses import coordinate_loss, semantic_loss
@@ -25,6 +25,9 @@ from i2pmae.training.task import Batch, Loss, Losses
 from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["I2PMAETask", "PointM2AETask"]
+
+SAID = {"squared": "Squared error", "smooth-l1": "Smooth L1 error", "cosine": "Cosine distance"}
+"""What the distances of 2D features are called."""
 
 
 class PointM2AETask(PretrainTask):
@@ -65,11 +68,16 @@ class PointM2AETask(PretrainTask):
         return like.new_zeros(like.shape[:2])
 
     def choose_visible(
-        self, saliency: Float[Tensor, "b m"] | None, hierarchy: Hierarchy, rng: torch.Generator
+        self,
+        saliency: Float[Tensor, "b m"] | None,
+        hierarchy: Hierarchy,
+        rng: torch.Generator,
+        mask_ratio: float | None = None,
     ) -> list[Bool[Tensor, "b _"]]:
-        """Visible tokens of every level, finest first."""
+        """Visible tokens of every level, finest first; the model's share is masked where none is given."""
         centres = hierarchy[-1].centres
-        count = visible_count(centres.shape[1], self.model.config.mask_ratio)
+        ratio = self.model.config.mask_ratio if mask_ratio is None else mask_ratio
+        count = visible_count(centres.shape[1], ratio)
         return list(propagate(sample_visible(self.logits(saliency, centres), count, rng), hierarchy))
 
     @torch.no_grad()
@@ -109,10 +117,12 @@ class I2PMAETask(PointM2AETask):
         cached: CachedMaps | None = None,
         points: int = 0,
         whole: WholeTargets | None = None,
+        dense: DenseTargets | None = None,
     ) -> None:
         super().__init__(model, config, points)
         self.teacher, self.cached, self.projection, self.whole = teacher, cached, config.projection, whole
         self.views = parse_views(config.projection.views)
+        self.dense = dense or DenseTargets(config.loss, 0 if teacher is None else teacher.feature_dim)
 
     @property
     def teacher_seconds(self) -> float:
@@ -123,6 +133,7 @@ class I2PMAETask(PointM2AETask):
 
     def to(self, device: torch.device) -> Self:
         """Itself, with the model and what it learns from on ``device``."""
+        self.dense.to(device)
         if self.whole is not None:
             self.whole.to(device)
         return super().to(device)
@@ -137,21 +148,31 @@ class I2PMAETask(PointM2AETask):
         """
         canonical, points = self.drawn(batch, rng)
         hierarchy = self.model.tokenise(points)
+        loss = self.config.loss
         with torch.no_grad():
             seen = self._ask_teacher(batch, canonical, points)
             saliency = None if seen is None or not self.config.needs_maps else self.saliency(*seen, hierarchy)
             visible = self.choose_visible(saliency, hierarchy, rng)
-        found = self.model(hierarchy, visible, self.model.most_visible, self.config.decodes)
         losses: Losses = {}
-        if self.config.decodes:
-            losses["coordinates"] = self._coordinates(found, hierarchy, self.config.loss.coordinates)
+        found = None
+        if loss.second_mask_ratio is None or loss.coordinates > 0:
+            found = self.model(hierarchy, visible, self.model.most_visible, self.config.decodes)
+        if found is not None and self.config.decodes:
+            losses["coordinates"] = self._coordinates(found, hierarchy, loss.coordinates)
+        watched = visible
+        if loss.second_mask_ratio is not None:
+            with torch.no_grad():
+                visible = self.choose_visible(saliency, hierarchy, rng, loss.second_mask_ratio)
+            most = self.model.most_at(loss.second_mask_ratio)
+            found = self.model(hierarchy, visible, most, loss.semantics > 0)
+        assert found is not None
         if seen is not None and self.model.semantic_head is not None:
             losses |= self._semantics(found, *seen, hierarchy, visible)
         if self.whole is not None:
             vectors = None if seen is None else seen[0].pooled
             losses |= self.whole.losses(self.model.view_predictor, found.views, batch["index"], vectors, rng)
         if saliency is not None:
-            shown = visible[-1].to(saliency.dtype)
+            shown = watched[-1].to(saliency.dtype)
             standard = (guidance_logits(saliency, "standardised") * shown).sum() / shown.sum()
             losses["visible_saliency"] = Loss(standard, "Saliency of visible tokens, in standard deviations", None)
         return losses
@@ -166,18 +187,22 @@ class I2PMAETask(PointM2AETask):
         visible: Sequence[Bool[Tensor, "b _"]],
     ) -> Losses:
         """``semantics`` and ``explained``."""
-        head = self.model.semantic_head
+        head, config = self.model.semantic_head, self.config.loss
         assert head is not None
+        tokens, counted = found.shown, found.shown_counted
+        if config.tokens == "all" and found.tokens is not None:
+            tokens, counted, visible = found.tokens, None, [torch.ones_like(level) for level in visible]
         with torch.no_grad():
-            features, rows = self.targets(maps, frame, points, hierarchy, visible)
-            some = None if found.shown_counted is None else found.shown_counted[::8]
+            features, rows, seen = self.targets(maps, frame, points, hierarchy, visible)
+            some = None if counted is None else counted[::8]
             variance = _variance(features[rows[::8]], some)
-        error = semantic_loss(head, found.shown, features, rows, found.shown_counted)
+        error = semantic_loss(head, tokens, features, rows, counted, config.distance, len(self.views), seen)
         explained = 1 - error.detach() / variance
-        return {
-            "semantics": Loss(error, "Squared error of visible tokens' 2D features", self.config.loss.semantics),
-            "explained": Loss(explained, "Share of the 2D features' variance that is predicted", None),
-        }
+        losses = {"semantics": Loss(error, f"{SAID[config.distance]} of tokens' 2D features", config.semantics)}
+        if config.distance == "squared":
+            said = "Share of the 2D features' variance that is predicted"
+            losses["explained"] = Loss(explained, said, None)
+        return losses
 
     def _ask_teacher(
         self, batch: Batch, canonical: Float[Tensor, "b n 3"], points: Float[Tensor, "b n 3"]
@@ -221,22 +246,32 @@ class I2PMAETask(PointM2AETask):
         points: Float[Tensor, "b n 3"],
         hierarchy: Hierarchy,
         visible: Sequence[Bool[Tensor, "b _"]],
-    ) -> tuple[Float[Tensor, "m s"], Int[Tensor, "visible k"]]:
-        """2D features of points, views side by side, and which of them each visible token is to predict.
+    ) -> tuple[Float[Tensor, "m s"], Int[Tensor, "shown k"], Bool[Tensor, "m v"] | None]:
+        """2D features of points, views side by side; which of them each visible token is to predict; and in which views
+        a point's features count, all where None.
 
         Only the members of visible tokens are looked up: they are the visible ones of the level below.
         """
-        most, level = self.model.most_visible, self.model.decoded_level
+        level = self.model.decoded_level
+        most = [int(shown.shape[1]) for shown in visible] if self.config.loss.tokens == "all" else self._most
         rows, _ = pack(visible[level - 1], most[level - 1])
-        centres = gather(points, gather(self.model.target_points(hierarchy), rows))
-        features = lift(maps.features, centres, frame)
-        if self.config.loss.targets == "normalised":
-            features = functional.layer_norm(features, features.shape[-1:])
+        at = gather(points, gather(self.model.target_points(hierarchy), rows))
+        features, seen = self.dense(maps, frame, points, at)
         place = torch.arange(rows.numel(), device=rows.device).view_as(rows)
         below = hierarchy[level - 1].centres.shape[:2]
         place = place.new_zeros(below).scatter_(1, rows, place)
         wanted = self.model.target_rows(hierarchy, ~visible[level], most)
-        return features.flatten(2).flatten(0, 1), place.flatten()[wanted]
+        return (
+            features.flatten(2).flatten(0, 1),
+            place.flatten()[wanted],
+            None if seen is None else seen.flatten(0, 1),
+        )
+
+    @property
+    def _most(self) -> tuple[int, ...]:
+        """How many tokens of each level are visible at most where 2D features are predicted."""
+        ratio = self.config.loss.second_mask_ratio
+        return self.model.most_visible if ratio is None else self.model.most_at(ratio)
 
 
 def _variance(values: Float[Tensor, "g k s"], counted: Bool[Tensor, " g"] | None) -> Float[Tensor, ""]:

@@ -168,6 +168,7 @@ def test_a_view_is_told_from_the_others_and_views_are_no_matrices():
         ({"whole": {"contrast": 1.0, "others": 64}}, "whole.others needs the vectors of all clouds at hand"),
         ({"whole": {"regression": 1.0, "views": "orbit:6"}}, "whole.views needs the vectors of all clouds at hand"),
         ({"whole": {"distance": "cosinus"}}, "cosine"),
+        ({"whole": {"reads": "class|max"}}, r"needs a \[CLS\] token"),
     ],
 )
 def test_objectives_that_cannot_be_are_refused(values, message):

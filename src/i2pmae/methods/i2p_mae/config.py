@@ -192,6 +192,8 @@ class I2PMAEMethodConfig(MethodConfig):
                 "coordinates are reconstructed where tokens are masked, and mask_ratio is 0: set loss.coordinates 0, "
                 "or mask some"
             )
+        if self.whole.reads == "class|max":
+            raise ValueError("whole.reads 'class|max' needs a [CLS] token, which the encoder of I2P-MAE has not")
         for name, value in (("whole.others", self.whole.others), ("whole.views", self.whole.views)):
             if value and not self.cache_teacher:
                 raise ValueError(f"{name} needs the vectors of all clouds at hand: set cache_teacher")

@@ -14,8 +14,8 @@ from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import seen_points, view_frame
 from i2pmae.projection.views import AXIS_VIEWS
 from i2pmae.teachers.maps import ViewMaps
-from tests.methods.test_fixed_shapes import Painter
 from tests.methods.test_whole import SMALL
+from tests.steps import Painter
 
 CHANNELS = 6
 

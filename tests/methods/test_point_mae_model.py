@@ -4,7 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from i2pmae.encoders.masking import block_mask, block_sizes
+from i2pmae.encoders.masking import block_mask, block_sizes, most_masked
 from i2pmae.methods.point_mae.config import PointMAEConfig
 from i2pmae.methods.point_mae.model import PointMAE
 from tests.small import POINT_MAE
@@ -33,10 +33,16 @@ def test_a_block_is_a_token_and_its_nearest() -> None:
 
 
 def test_block_sizes_are_shares_between_two() -> None:
-    sizes = block_sizes(4000, 64, (0.25, 0.45), torch.Generator().manual_seed(0))
+    sizes = block_sizes(torch.zeros(4000, 64, 3), (0.25, 0.45), torch.Generator().manual_seed(0))
     assert (int(sizes.min()), int(sizes.max())) == (16, 28)
     assert sizes.float().mean() == pytest.approx(0.35 * 64 - 0.5, abs=0.3)
-    assert int(block_sizes(5, 2, (0.1, 0.2), torch.Generator().manual_seed(0)).min()) == 1
+    assert int(block_sizes(torch.zeros(5, 2, 3), (0.1, 0.2), torch.Generator().manual_seed(0)).min()) == 1
+
+
+@pytest.mark.parametrize(("tokens", "high"), [(64, 0.45), (16, 0.5), (10, 0.7), (100, 0.29), (3, 0.99)])
+def test_no_block_is_larger_than_the_most(tokens: int, high: float) -> None:
+    sizes = block_sizes(torch.zeros(20_000, tokens, 3), (high - 1e-7, high), torch.Generator().manual_seed(0))
+    assert int(sizes.max()) <= most_masked(tokens, (high - 1e-7, high)) <= tokens
 
 
 def test_blocks_follow_from_the_generator_and_differ() -> None:

@@ -10,8 +10,6 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from i2pmae.common.errors import TrainingError, TrainingInterrupted
 from i2pmae.training import engine
@@ -23,44 +21,7 @@ from i2pmae.training.history import History
 from i2pmae.training.hooks.base import Hook
 from i2pmae.training.learner import Learner
 from tests.training.small import Acting, Linear, SmallTask, same, settings, small_clouds, weights
-
-WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique")
-"""Operations whose result, or its shape, a GPU has to be waited for."""
-FETCHING = (torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__, torch.Tensor.cpu)
-"""Methods that copy from a GPU; on the CPU they call no operation."""
-
-
-class Waited(AssertionError):
-    pass
-
-
-class NoFetching(TorchFunctionMode):
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function in FETCHING:
-            raise Waited(function.__name__)
-        return function(*args, **(kwargs or {}))
-
-
-class NoWaiting(TorchDispatchMode):
-    """A block in which nothing may ask for a value that a GPU would have yet to compute."""
-
-    def __enter__(self):
-        self.fetching = NoFetching()
-        self.fetching.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        self.fetching.__exit__(*error)
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        name = operation.name().removeprefix("aten::").split(".")[0]
-        masks = (
-            [index for index in args[1] if index is not None] if name in ("index", "index_put", "index_put_") else []
-        )
-        if name.startswith(WAITING) or any(mask.dtype in (torch.bool, torch.uint8) for mask in masks):
-            raise Waited(name)
-        return operation(*args, **(kwargs or {}))
+from tests.waiting import NoWaiting, Waited
 
 
 @pytest.fixture
@@ -106,6 +67,10 @@ def test_what_waits_is_noticed():
     for ask in (lambda: values[values > 0.5], lambda: values.tolist(), lambda: bool(values.sum() > 0)):
         with NoWaiting(), pytest.raises(Waited):
             ask()
+    there = torch.rand(5, device="meta")
+    for give in (lambda: values.to(there), lambda: there.new_tensor(1.0)):
+        with NoWaiting(), pytest.raises(Waited):
+            give()
 
 
 @pytest.mark.usefixtures("_ahead")

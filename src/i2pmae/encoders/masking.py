@@ -14,6 +14,7 @@ __all__ = [
     "block_sizes",
     "guidance_logits",
     "gumbel_noise",
+    "most_masked",
     "propagate",
     "sample_visible",
     "visible_count",
@@ -73,12 +74,17 @@ def block_mask(
 
 
 def block_sizes(
-    clouds: int, tokens: int, mask_ratio: tuple[float, float], generator: torch.Generator
+    centres: Float[Tensor, "b m 3"], mask_ratio: tuple[float, float], generator: torch.Generator
 ) -> Int[Tensor, "b"]:
-    """How many of ``tokens`` to mask in each cloud, for a share drawn evenly between two; at least one."""
+    """How many tokens to mask in each cloud, for a share drawn evenly between two; at least one."""
     low, high = mask_ratio
-    share = low + (high - low) * torch.rand(clouds, generator=generator, device=generator.device)
-    return (share * tokens).long().clamp_min(1)
+    share = low + (high - low) * torch.rand(len(centres), generator=generator, device=centres.device)
+    return (share * centres.shape[1]).long().clamp_min(1)
+
+
+def most_masked(tokens: int, mask_ratio: tuple[float, float]) -> int:
+    """More than so many of ``tokens`` no cloud has masked by :func:`block_sizes`, which rounds in float32."""
+    return min(tokens, int(mask_ratio[1] * tokens) + 1)
 
 
 def propagate(visible: Bool[Tensor, "b m"], hierarchy: Hierarchy) -> Sequence[Bool[Tensor, "b _"]]:

@@ -2,6 +2,7 @@
 
 from i2pmae.ops.gather import gather
 from i2pmae.ops.knn import knn
+from i2pmae.ops.pack import counted_mean
 from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["chamfer_l1", "chamfer_l2"]
@@ -19,7 +20,7 @@ def chamfer_l2(
     found = _to_nearest(a, b), _to_nearest(b, a)
     if counted is None:
         return found[0].mean() + found[1].mean()
-    return ((found[0].mean(1) + found[1].mean(1)) * counted).sum() / counted.sum()
+    return counted_mean(found[0].mean(1) + found[1].mean(1), counted)
 
 
 def chamfer_l1(a: Float[Tensor, "b n 3"], b: Float[Tensor, "b m 3"]) -> Float[Tensor, ""]:

@@ -61,7 +61,7 @@ def _nearest(distance: Float[Tensor, "b m n"], k: int) -> Int[Tensor, "b m {k}"]
     """The k smallest per row in the order (distance, index)."""
     if k == 1:
         return distance.argmin(-1, keepdim=True)
-    if distance.dtype == torch.float32 and distance.device.type == "cuda":
+    if distance.dtype == torch.float32 and distance.device.type not in ("cpu", "mps"):
         return _by_key(distance).topk(k, largest=False, sorted=True).indices  # no look at which rows have ties
     take = min(k + 1, distance.shape[-1])
     value, index = distance.topk(take, largest=False, sorted=True)

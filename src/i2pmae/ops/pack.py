@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import torch
 
-from i2pmae.typing import Bool, Int, Tensor
+from i2pmae.typing import Bool, Float, Int, Shaped, Tensor
 
-__all__ = ["Packing", "Selection", "fixed_shapes", "pack", "select"]
+__all__ = ["Packing", "Selection", "counted_mean", "fixed_shapes", "pack", "select", "without_padding"]
 
 
 class Packing(NamedTuple):
@@ -25,6 +25,10 @@ class Selection(NamedTuple):
     """Indices into the tokens of all clouds in one row."""
     counted: Bool[Tensor, " r"] | None
     """Which entries are selected tokens, the others being padding; None where there is no padding."""
+
+    def of(self, values: Shaped[Tensor, "b m *rest"]) -> Shaped[Tensor, "r ..."]:
+        """What the selected tokens have of ``values``, one for each token. Differentiable in ``values``."""
+        return values.flatten(0, 1).index_select(0, self.rows)
 
 
 def fixed_shapes(values: Tensor) -> bool:
@@ -53,3 +57,13 @@ def select(selected: Bool[Tensor, "b m"], most: int | None = None) -> Selection:
     rows, valid = pack(selected, most)
     first = torch.arange(len(rows), device=rows.device)[:, None] * selected.shape[1]
     return Selection((rows + first).flatten(), valid.flatten())
+
+
+def counted_mean(values: Float[Tensor, " r"], counted: Bool[Tensor, " r"] | None) -> Float[Tensor, ""]:
+    """The mean of what belongs to the selected tokens, the other entries being padding."""
+    return values.mean() if counted is None else (values * counted).sum() / counted.sum()
+
+
+def without_padding(values: Shaped[Tensor, "r ..."], counted: Bool[Tensor, " r"] | None) -> Shaped[Tensor, "_ ..."]:
+    """What belongs to the selected tokens alone; how many they are, a GPU has to be waited for: not in training."""
+    return values if counted is None else values[counted]

@@ -1,5 +1,7 @@
 """Maps of a 2D model back onto points."""
 
+import functools
+
 import torch
 
 from i2pmae.projection.rasterise import ViewFrame
@@ -22,14 +24,15 @@ def lift(
     """
     h, w = maps.shape[-2:]
     pixel = frame.pixels(points)
-    vertical = _cubic_weights(frame.image_size, h, maps)[pixel[..., 0]]
-    horizontal = _cubic_weights(frame.image_size, w, maps)[pixel[..., 1]]
+    vertical, horizontal = (_cubic_weights(frame.image_size, cells, maps.device, maps.dtype) for cells in (h, w))
+    vertical, horizontal = vertical[pixel[..., 0]], horizontal[pixel[..., 1]]
     weight = (vertical[..., :, None] * horizontal[..., None, :]).flatten(3)
     lifted = torch.matmul(weight, maps.flatten(3).transpose(2, 3))
     return lifted.transpose(1, 2)
 
 
-def _cubic_weights(pixels: int, cells: int, like: Tensor) -> Float[Tensor, "pixels cells"]:
+@functools.lru_cache(maxsize=32)  # a copy to a GPU waits for all that it has to do: one for all steps
+def _cubic_weights(pixels: int, cells: int, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "pixels cells"]:
     """What each of ``cells`` samples contributes to each of ``pixels`` (Keys 1981, border repeated)."""
     centre = (torch.arange(pixels, dtype=torch.float64) + 0.5) * cells / pixels - 0.5
     first = centre.floor()
@@ -37,7 +40,7 @@ def _cubic_weights(pixels: int, cells: int, like: Tensor) -> Float[Tensor, "pixe
     for offset in range(-1, 3):
         tap = (first + offset).clamp(0, cells - 1).long()
         matrix.scatter_add_(1, tap[:, None], _kernel((centre - first - offset).abs())[:, None])
-    return matrix.to(like)
+    return matrix.to(device, dtype)
 
 
 def _kernel(x: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

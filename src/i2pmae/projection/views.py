@@ -1,5 +1,6 @@
 """Directions from which a cloud is seen."""
 
+import functools
 import math
 import re
 
@@ -43,17 +44,18 @@ def orbit_views(azimuths: list[float], elevation: float = 30.0) -> Float[Tensor,
     return torch.tensor(views, dtype=torch.float32)
 
 
-def parse_views(text: str) -> Float[Tensor, "v 3 3"]:
+@functools.lru_cache(maxsize=32)  # a copy to a GPU waits for all that it has to do: one for all steps
+def parse_views(text: str, device: torch.device | str = "cpu") -> Float[Tensor, "v 3 3"]:
     """Views for a short description: ``axes``, ``orbit:N`` or ``orbit:N@ELEVATION`` (N cameras, evenly spaced).
 
-    :class:`UsageError` for anything else.
+    On ``device``. The same tensor each time, which is not to be changed. :class:`UsageError` for anything else.
     """
     if text == "axes":
-        return AXIS_VIEWS
+        return AXIS_VIEWS.to(device)
     match = re.fullmatch(r"orbit:(\d+)(?:@(-?\d+(?:\.\d+)?))?", text)
     if match is None or int(match[1]) < 1:
         raise UsageError(
             f"views: expected 'axes', 'orbit:N' or 'orbit:N@ELEVATION' (for example 'orbit:6@30'), got {text!r}."
         )
     count = int(match[1])
-    return orbit_views([360 * i / count for i in range(count)], float(match[2] or 30))
+    return orbit_views([360 * i / count for i in range(count)], float(match[2] or 30)).to(device)

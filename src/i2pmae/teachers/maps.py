@@ -57,7 +57,8 @@ def look(
     teacher: Teacher, points: Float[Tensor, "b n 3"], projection: ProjectionConfig
 ) -> tuple[ViewMaps, ViewFrame, Float[Tensor, "b v height width"]]:
     """What the teacher says about the views of clouds, the frame of those views, and the views themselves."""
-    images, frame = project(points, parse_views(projection.views), projection.image_size, projection.depth)
+    views = parse_views(projection.views, points.device)
+    images, frame = project(points, views, projection.image_size, projection.depth)
     maps = TeacherMaps(*teacher(images.flatten(0, 1)[:, None]))
     parts = (maps.features, maps.saliency, pooled(maps))
     return ViewMaps(*(part.unflatten(0, images.shape[:2]) for part in parts)), frame, images

@@ -69,6 +69,7 @@ class VisionTeacher:
         parameter = next(model.parameters())
         self._dtype, self._device = parameter.dtype, parameter.device
         self._mean, self._std = tuple(mean), tuple(std)
+        self._norm = torch.tensor([self._mean, self._std], device=self._device).view(2, 3, 1, 1)
         self._options: dict[str, Any] = {}
         if family.needs_interpolation and image_size != _native_size(model):
             self._options["interpolate_pos_encoding"] = True
@@ -95,6 +96,7 @@ class VisionTeacher:
         """The teacher itself, moved to ``device``. Its precision stays."""
         self._model.to(device)
         self._device = next(self._model.parameters()).device
+        self._norm = self._norm.to(self._device)
         return self
 
     @property
@@ -125,8 +127,8 @@ class VisionTeacher:
             images = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
-        mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (self._mean, self._std))
-        return ((images - mean) / std).to(self._dtype)
+        mean, deviation = self._norm
+        return ((images - mean) / deviation).to(self._dtype)
 
     def _measure(self) -> tuple[int, int]:
         try:

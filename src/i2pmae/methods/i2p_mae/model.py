@@ -90,13 +90,14 @@ class I2PMAE(PointModel):
         most: Sequence[int] | None = None,
     ) -> Reconstruction:
         """What the coordinate head predicts, and what the semantic head reads (I2P-MAE §3.3)."""
-        tokens = self.decoder(hierarchy, encoded).flatten(0, 1)
+        tokens = self.decoder(hierarchy, encoded)
         shown = visible[self.decoded_level]
         masked = select(~shown)
         visibly = select(shown, None if most is None else most[self.decoded_level])
-        offsets = self.coordinate_head(tokens.index_select(0, masked.rows)).unflatten(-1, (-1, 3))
-        read = tokens.index_select(0, visibly.rows)
-        return Reconstruction(offsets, read, ~shown, masked.counted, visibly.counted, tokens)
+        offsets = self.coordinate_head(masked.of(tokens)).unflatten(-1, (-1, 3))
+        return Reconstruction(
+            offsets, visibly.of(tokens), ~shown, masked.counted, visibly.counted, tokens.flatten(0, 1)
+        )
 
     def semantics(self, found: Reconstruction) -> Float[Tensor, "visible k s"] | None:
         """2D features of each neighbour of each visible token, as predicted; None without semantic head.
@@ -130,7 +131,7 @@ class I2PMAE(PointModel):
 
     def target_offsets(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> Float[Tensor, "masked k 3"]:
         """True coordinates of the neighbours of each masked token, relative to its centre."""
-        return hierarchy[self.decoded_level].offsets.flatten(0, 1).index_select(0, select(masked).rows)
+        return select(masked).of(hierarchy[self.decoded_level].offsets)
 
     def target_points(self, hierarchy: Hierarchy) -> Int[Tensor, "b m"]:
         """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level."""
@@ -143,4 +144,4 @@ class I2PMAE(PointModel):
         below = hierarchy[self.decoded_level - 1].centres.shape[1]
         first = torch.arange(len(masked), device=masked.device)[:, None, None] * below
         shown = select(~masked, None if most is None else most[self.decoded_level])
-        return (hierarchy[self.decoded_level].neighbours + first).flatten(0, 1).index_select(0, shown.rows)
+        return shown.of(hierarchy[self.decoded_level].neighbours + first)

@@ -15,7 +15,7 @@ from i2pmae.methods.i2p_mae.model import I2PMAE, Reconstruction
 from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.methods.losses import coordinate_loss, semantic_loss
 from i2pmae.methods.task import PretrainTask, as_array, predicted_points, shown_tokens
-from i2pmae.ops import gather, pack
+from i2pmae.ops import gather, pack, without_padding
 from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import ViewFrame, view_frame
 from i2pmae.projection.views import parse_views
@@ -87,11 +87,12 @@ class PointM2AETask(PretrainTask):
         saliency = self.look_at(points, hierarchy)
         visible = self.choose_visible(saliency, hierarchy, rng)
         found = self.model(hierarchy, visible, self.model.most_visible)
+        offsets = without_padding(found.offsets, found.offsets_counted)
         parts = {} if saliency is None else {"token_saliency": as_array(saliency)}
         return {
             **parts,
             **shown_tokens(hierarchy, visible, points),
-            **predicted_points(hierarchy, self.model.decoded_level, found.offsets, found.masked),
+            **predicted_points(hierarchy, self.model.decoded_level, offsets, found.masked),
         }
 
     def look_at(self, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy) -> Float[Tensor, "b m"] | None:
@@ -121,7 +122,6 @@ class I2PMAETask(PointM2AETask):
     ) -> None:
         super().__init__(model, config, points)
         self.teacher, self.cached, self.projection, self.whole = teacher, cached, config.projection, whole
-        self.views = parse_views(config.projection.views)
         self.dense = dense or DenseTargets(config.loss, 0 if teacher is None else teacher.feature_dim)
 
     @property
@@ -196,7 +196,8 @@ class I2PMAETask(PointM2AETask):
             features, rows, seen = self.targets(maps, frame, points, hierarchy, visible)
             some = None if counted is None else counted[::8]
             variance = _variance(features[rows[::8]], some)
-        error = semantic_loss(head, tokens, features, rows, counted, config.distance, len(self.views), seen)
+        views = len(parse_views(self.projection.views))
+        error = semantic_loss(head, tokens, features, rows, counted, config.distance, views, seen)
         explained = 1 - error.detach() / variance
         losses = {"semantics": Loss(error, f"{SAID[config.distance]} of tokens' 2D features", config.semantics)}
         if config.distance == "squared":
@@ -215,7 +216,8 @@ class I2PMAETask(PointM2AETask):
                 return None
             maps, frame, _ = look(self.teacher, points, self.projection)
             return maps, frame, points
-        frame = view_frame(batch["points"], self.views, self.projection.image_size)
+        views = parse_views(self.projection.views, points.device)
+        frame = view_frame(batch["points"], views, self.projection.image_size)
         return self.cached(batch["index"], points.device), frame, canonical
 
     def look_at(self, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy) -> Float[Tensor, "b m"] | None:

@@ -7,9 +7,11 @@ from torch import nn
 
 from i2pmae.encoders.base import PointModel, initialise
 from i2pmae.encoders.layers import learnt_token
+from i2pmae.encoders.masking import most_masked
 from i2pmae.encoders.plain import PlainEncoder
 from i2pmae.encoders.tokenizer import Hierarchy
 from i2pmae.methods.point_bert.config import PointBERTConfig
+from i2pmae.ops import Selection, select
 from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["MaskedTokens", "PointBERT"]
@@ -22,6 +24,8 @@ class MaskedTokens(NamedTuple):
     """Per masked token, of all clouds in one row, one logit per word."""
     cloud: Float[Tensor, "b d"]
     """The projected [CLS] token."""
+    tokens: Selection
+    """Which tokens the rows of ``words`` are of, and which of them are padding."""
 
 
 class PointBERT(PointModel):
@@ -39,6 +43,11 @@ class PointBERT(PointModel):
         )
         self.apply(initialise)
 
+    @property
+    def most_masked(self) -> int:
+        """How many tokens of a cloud are masked at most in pre-training."""
+        return most_masked(self.config.group_count, self.config.mask_ratio)
+
     def contextualise(
         self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]
     ) -> tuple[Float[Tensor, "b m c"], Float[Tensor, "b c"]]:
@@ -53,7 +62,12 @@ class PointBERT(PointModel):
         """The projected [CLS] token alone."""
         return self.class_head(self.contextualise(hierarchy, masked)[1])
 
-    def forward(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> MaskedTokens:
-        """One pre-training pass: the words of the masked tokens, and the cloud."""
+    def forward(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"], most: int | None = None) -> MaskedTokens:
+        """One pre-training pass: the words of the masked tokens, and the cloud.
+
+        ``most``: how many tokens of a cloud are masked at most, such as :attr:`most_masked`; a GPU computes so many
+        (:func:`~i2pmae.ops.select`).
+        """
         tokens, cloud = self.contextualise(hierarchy, masked)
-        return MaskedTokens(self.token_head(tokens[masked]), self.class_head(cloud))
+        selection = select(masked, most)
+        return MaskedTokens(self.token_head(selection.of(tokens)), self.class_head(cloud), selection)

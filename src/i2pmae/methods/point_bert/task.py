@@ -19,10 +19,14 @@ from i2pmae.methods.point_bert.losses import contrast, mixed_contrast
 from i2pmae.methods.point_bert.model import MaskedTokens, PointBERT
 from i2pmae.methods.point_bert.stage_one import StageOne, open_stage_one
 from i2pmae.methods.task import PretrainTask, predicted_points, shown_tokens
+from i2pmae.ops import Selection, counted_mean, without_padding
 from i2pmae.training.task import Batch, Loss, Losses
 from i2pmae.typing import Bool, Float, Int, Tensor
 
 __all__ = ["Mixture", "MomentumPair", "PointBERTTask", "build", "choose_masked", "mix"]
+
+IGNORED = -100
+"""The target of which PyTorch's cross-entropy takes no notice."""
 
 
 class Mixture(NamedTuple):
@@ -58,7 +62,7 @@ class MomentumPair(nn.Module):
 
     def forward(self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m"]) -> MaskedTokens:
         """The student's predictions; clouds are described by vectors of length 1."""
-        found = self.student(hierarchy, masked)
+        found = self.student(hierarchy, masked, self.student.most_masked)
         return found._replace(cloud=functional.normalize(found.cloud.float(), dim=1))
 
     @torch.no_grad()
@@ -147,11 +151,12 @@ class PointBERTTask(PretrainTask):
         keys = self.model.keys(hierarchy, choose_masked(sizes, hierarchy, rng))
         queue = self.model.queue.clone()
         self.model.enqueue(keys)
-        of_words = functional.cross_entropy(found.words.float(), words[masked])
-        of_mixed = functional.cross_entropy(mixed.words.float(), mixture.words[mixed_masked])
+        wanted = _wanted(words, found.tokens)
+        of_words = functional.cross_entropy(found.words.float(), wanted)
+        of_mixed = functional.cross_entropy(mixed.words.float(), _wanted(mixture.words, mixed.tokens))
         told_apart = contrast(found.cloud, keys, queue, sizes.temperature)
         mixed_apart = mixed_contrast(mixed.cloud, keys, queue, sizes.temperature, mixture.share, mixture.partner)
-        right = (found.words.argmax(-1) == words[masked]).float().mean()
+        right = counted_mean((found.words.argmax(-1) == wanted).float(), found.tokens.counted)
         weights = self.config.bert
         return {
             "words": Loss(of_words, "Cross-entropy of masked tokens' words", weights.words),
@@ -177,7 +182,8 @@ class PointBERTTask(PretrainTask):
             return parts
         vae = self.stage_one.vae
         words = vae.words(hierarchy)
-        words[masked] = self.student(hierarchy, masked).words.argmax(-1)
+        found = self.student(hierarchy, masked)
+        words[masked] = without_padding(found.words.argmax(-1), found.tokens.counted)
         _, fine = vae.decode(functional.one_hot(words, vae.config.codes).float(), hierarchy[0].centres)
         return parts | predicted_points(hierarchy, 0, fine[masked], masked)
 
@@ -213,8 +219,13 @@ def build(setting: Setting) -> PointBERTTask:
 def choose_masked(config: PointBERTConfig, hierarchy: Hierarchy, rng: torch.Generator) -> Bool[Tensor, "b m"]:
     """Masked tokens: a block of random size in every cloud."""
     centres = hierarchy[0].centres
-    clouds, tokens, _ = centres.shape
-    return block_mask(centres, block_sizes(clouds, tokens, config.mask_ratio, rng), rng)
+    return block_mask(centres, block_sizes(centres, config.mask_ratio, rng), rng)
+
+
+def _wanted(words: Int[Tensor, "b m"], tokens: Selection) -> Int[Tensor, " masked"]:
+    """The words that tokens are to predict; in the place of padding, what the cross-entropy ignores."""
+    wanted = tokens.of(words)
+    return wanted if tokens.counted is None else wanted.masked_fill(~tokens.counted, IGNORED)
 
 
 def mix(hierarchy: Hierarchy, words: Int[Tensor, "b m"], rng: torch.Generator) -> Mixture:

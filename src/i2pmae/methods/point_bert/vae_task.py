@@ -42,10 +42,12 @@ class StageOneTask:
         points = draw_points(batch["points"], self.points, rng)
         hierarchy = self.model.tokenise(augment(points, rng) if self.config.augment else points)
         found = self.model(hierarchy, self.temperature, rng)
-        counts = torch.bincount(found.logits.detach().argmax(-1).flatten(), minlength=self.model.config.codes)
+        words = found.logits.detach().argmax(-1).flatten()
+        # torch.bincount looks for the largest value first, for which a GPU has to be waited for.
+        counts = words.new_zeros(self.model.config.codes).scatter_add_(0, words, torch.ones_like(words))
         used = counts / counts.sum()
         error = vae_reconstruction_loss(found.coarse, found.fine, hierarchy[0].offsets)
-        temperature = found.logits.new_tensor(self.temperature)
+        temperature = found.logits.new_full((), self.temperature)
         return {
             "reconstruction": Loss(error, "Chamfer-L1 of coarse and fine points"),
             "divergence": Loss(

@@ -76,4 +76,4 @@ class PointMAE(PointModel):
     ) -> Float[Tensor, "masked k 3"]:
         """True coordinates of the points of each masked token, relative to its centre; ``count`` are masked a cloud."""
         count = int(masked[0].sum()) if count is None else count
-        return hierarchy[0].offsets.flatten(0, 1).index_select(0, select(masked, count).rows)
+        return select(masked, count).of(hierarchy[0].offsets)

@@ -10,7 +10,7 @@ from torch.nn import functional
 from i2pmae.common.errors import UsageError
 from i2pmae.encoders.base import PointModel, initialise
 from i2pmae.encoders.norms import BatchNorm
-from i2pmae.ops import three_nn_interpolate
+from i2pmae.ops import fixed_shapes, three_nn_interpolate
 from i2pmae.tasks.segmentation.config import SegmenterConfig
 from i2pmae.typing import Float, Int, Tensor
 
@@ -74,7 +74,7 @@ class Segmenter(PointModel):
     ) -> Float[Tensor, "b n parts"]:
         """One logit per point and part; ``category`` indexes the configuration's categories, where it has any.
 
-        :class:`UsageError` where a category is missing or out of range.
+        :class:`UsageError` where a category is missing or, on a CPU, out of range: a GPU would have to be waited for.
         """
         features = self.encoder.features(self.tokenise(points))
         parts = [
@@ -95,7 +95,8 @@ class Segmenter(PointModel):
         count = len(self.config.categories)
         if category is None or category.shape != points.shape[:1]:
             raise UsageError(f"Expected one category index per cloud, below {count}.")
-        if int(category.min()) < 0 or int(category.max()) >= count:
+        if not fixed_shapes(category) and (int(category.min()) < 0 or int(category.max()) >= count):
             raise UsageError(f"Expected category indices below {count}, got {category.tolist()}.")
         assert self.category is not None
-        return self.category(functional.one_hot(category, count).to(points.dtype))
+        chosen = points.new_zeros(len(points), count).scatter_(1, category[:, None], 1.0)
+        return self.category(chosen)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that wants a GPU, in one call of ten minutes: operations against the CPU, speed, and a run of the small recipe.
+# Everything that wants a GPU, in one call of ten minutes: operations against the CPU, how often the steps of each method
+# and task wait for the GPU (tests.txt lists them), speed, and a run of the small recipe.
 #
 #   scripts/gpu.sh OUTPUT [DATA [TEACHER [EPOCHS]]]
 #
@@ -28,7 +29,7 @@ part() {
 }
 
 part machine 20 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
-part tests $((all / 5)) python3 -m pytest -m gpu tests
+part tests $((all / 5)) python3 -m pytest -m gpu -rP tests
 part bench $((all / 4)) python3 -m i2pmae bench --device cuda --batch-size 128 --output "$output" \
     --only operations projection lift teacher step embedding
 part published $((all / 5)) python3 -m benchmarks.published --device cuda --clouds 4 32 128 --repeats 5 \

@@ -149,7 +149,7 @@ def test_readme_picture_is_drawn_from_a_run(tmp_path: Path, monkeypatch: pytest.
 
 def test_gpu_script_passes_options_that_exist(tmp_path: Path) -> None:
     calls = _calls_of(tmp_path, "gpu.sh", str(tmp_path / "out"), "scans", "deit-s16", "7")
-    assert ["-m", "pytest", "-m", "gpu", "tests"] in calls
+    assert ["-m", "pytest", "-m", "gpu", "-rP", "tests"] in calls
     (published,) = (call[2:] for call in calls if call[:2] == ["-m", "benchmarks.published"])
     assert _benchmark("published").parser().parse_args(published).device == "cuda"
     bench, pretrain = (call[2:] for call in calls if call[:2] == ["-m", "i2pmae"])

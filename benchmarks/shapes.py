@@ -11,8 +11,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from i2pmae.data.shapes import CATEGORIES, ShapesConfig, make_shapes
+from i2pmae.data.shapes import ShapesConfig, make_shapes
 from i2pmae.data.shapes.assemble import BLOCK
+from i2pmae.data.shapes.catalogue import kinds
+
+SCANNED = ShapesConfig(catalogue="wide", assemblies=0.5, warp=0.3, rotation=180, tilt=15, partial=0.3, fewest=256)
+CONFIGS = {
+    "default": ShapesConfig(),
+    "wide": ShapesConfig(catalogue="wide"),
+    "assemblies": ShapesConfig(assemblies=1),
+    "scanned": SCANNED,
+    "clean": ShapesConfig.clean(),
+}
+"""What is measured; ``scanned`` is everything at once."""
 
 
 def processor() -> str:
@@ -34,17 +45,17 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     rounds = options.rounds
-    count = BLOCK * len(CATEGORIES)
     print(f"{processor()}, 1 process, 1 thread, NumPy {np.__version__}, Python {platform.python_version()}")
-    print(f"{len(CATEGORIES)} categories, {count} clouds a round, {rounds} rounds: median (best) clouds per CPU second")
+    print(f"{BLOCK} clouds of every class a round, {rounds} rounds: median (best) clouds per CPU second")
     for points in options.points:
-        for name, config in (("default", ShapesConfig()), ("clean", ShapesConfig.clean())):
+        for name, config in CONFIGS.items():
+            count = BLOCK * sum(map(len, kinds(config)))
             rates = []
             for seed in range(rounds):
                 start = time.process_time()
                 make_shapes(count, points, seed=seed, config=config)
                 rates.append(count / (time.process_time() - start))
-            print(f"{points} points, {name:>7}: {statistics.median(rates):6.0f} ({max(rates):.0f})")
+            print(f"{points} points, {name:>10}: {statistics.median(rates):6.0f} ({max(rates):.0f})")
 
 
 if __name__ == "__main__":

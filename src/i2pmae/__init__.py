@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from i2pmae.data.clouds import CloudSet, normalise
     from i2pmae.data.config import DataConfig
     from i2pmae.data.folder import open_clouds
-    from i2pmae.data.shapes import make_shapes
+    from i2pmae.data.shapes import ShapesConfig, make_shapes
     from i2pmae.evaluation.probe import linear_probe
     from i2pmae.methods.config import PretrainConfig
     from i2pmae.runs.record import RunRecord
@@ -72,6 +72,7 @@ _HOMES = {
     "DataConfig": "i2pmae.data.config",
     "normalise": "i2pmae.data.clouds",
     "open_clouds": "i2pmae.data.folder",
+    "ShapesConfig": "i2pmae.data.shapes.config",
     "make_shapes": "i2pmae.data.shapes",
     "linear_probe": "i2pmae.evaluation.probe",
     "PretrainConfig": "i2pmae.methods.config",
@@ -92,6 +93,7 @@ __all__ = [
     "I2PError",
     "PretrainConfig",
     "RunRecord",
+    "ShapesConfig",
     "TaskRunConfig",
     "TrainingConfig",
     "UsageError",

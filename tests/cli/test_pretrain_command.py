@@ -36,6 +36,17 @@ def test_stable_options_override_the_recipe() -> None:
     assert config == RECIPES["tiny"]().changed(expected)
 
 
+def test_which_shapes_are_made_can_be_said() -> None:
+    config, _ = read_options(
+        ["tiny", "shapes", "--shapes.catalogue", "wide", "--shapes.assemblies", "0.5", "--shapes.partial", "0.2"]
+    )
+    assert (config.data.shapes.catalogue, config.data.shapes.assemblies, config.data.shapes.partial) == (
+        "wide",
+        0.5,
+        0.2,
+    )
+
+
 def test_reading_options_have_no_prefix_and_others_do() -> None:
     line = "--points 512 --up z --labels folder --workers 2 --clouds 99 --max-bad-share 0.5 --cache c"
     line += " --model.mask-ratio 0.7 --model.encoder-depths 1 1 1 --optimiser.clip-norm None --no-augment"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import DataError, UsageError
-from i2pmae.data.shapes import CATEGORIES
+from i2pmae.data.config import DataConfig
+from i2pmae.data.shapes import CATEGORIES, WIDE
 from i2pmae.data.sources import is_shapes, open_source
 
 
@@ -48,3 +49,16 @@ def test_unusable_requests_are_refused(tmp_path: Path) -> None:
         open_source("shapes", clouds=1)
     with pytest.raises(DataError, match="no file or folder"):
         open_source(tmp_path / "nowhere")
+
+
+def test_the_configuration_says_which_shapes_are_made_and_they_are_there_once() -> None:
+    config = DataConfig(points=64, clouds=300).changed({"shapes.assemblies": 0.5, "shapes.catalogue": "wide"})
+    clouds = config.open(seed=1, shown=False)
+    assert clouds.classes is not None and clouds.classes[: len(CATEGORIES)] == CATEGORIES
+    assert clouds.classes[-1] == "assembly_any" and len(clouds.classes) > 100
+    assert clouds.labels is not None and (clouds.labels >= len(WIDE)).mean() == 0.5
+    training = config.training_part(clouds, seed=1)
+    assert len(training) == 240 and np.shares_memory(training.points, clouds.points)
+    assert not np.shares_memory(clouds.subset([3, 1]).points, clouds.points)
+    plain = DataConfig(points=64, clouds=300).open(seed=1, shown=False)
+    assert plain.classes == CATEGORIES

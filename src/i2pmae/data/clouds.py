@@ -164,12 +164,14 @@ class CloudSet:
         return found.hexdigest()
 
     def subset(self, rows: Rows, name: str | None = None) -> "CloudSet":
-        """The clouds at ``rows``, in that order; those of a slice are views.
+        """The clouds at ``rows``, in that order; those of a slice are views, and so are neighbours in memory.
 
         :class:`IndexError` for indices that are not there, or a mask of another length; :class:`UsageError` for what
         is neither.
         """
         chosen = rows if isinstance(rows, slice) else self._indices(rows)
+        if isinstance(chosen, np.ndarray) and not isinstance(self.points, np.memmap):
+            chosen = _as_slice(chosen)
 
         def take(values: np.ndarray | None) -> np.ndarray | None:
             return None if values is None else values[chosen]
@@ -216,6 +218,13 @@ class CloudSet:
             known = "none" if self.splits is None else ", ".join(sorted(set(self.splits.tolist())))
             raise DataError(f"{self.name} has no split {name!r} (splits: {known}).")
         return self.subset(self.splits == name, f"{self.name} ({name})")
+
+
+def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
+    """Indices that count up one by one, such as those of a split, as a slice; any others as they are."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
 
 
 def _number(count: int, one: str, many: str) -> str:

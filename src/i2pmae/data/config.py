@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from i2pmae.common.config import Config
 from i2pmae.common.neutral import NEUTRAL
+from i2pmae.data.shapes.config import ShapesConfig
 
 if TYPE_CHECKING:
     from i2pmae.data.clouds import CloudSet
@@ -46,6 +47,8 @@ class DataConfig(Config):
     """Share of the training clouds that is trained on, drawn by the seed; in pre-training, probes take all."""
     max_bad_share: float = Field(0.1, ge=0, le=1)
     """Largest share of unusable files that a run accepts."""
+    shapes: ShapesConfig = ShapesConfig()
+    """Which built-in shapes are made, and how hard."""
     workers: Annotated[int | None, NEUTRAL] = Field(None, ge=0)
     """Processes that read files; one for each processor where absent."""
     cache: Annotated[Path | None, NEUTRAL] = None
@@ -67,6 +70,7 @@ class DataConfig(Config):
             max_bad_share=self.max_bad_share,
             seed=seed,
             shown=shown,
+            shapes=self.shapes,
         )
 
     def training_part(self, clouds: "CloudSet", seed: int) -> "CloudSet":

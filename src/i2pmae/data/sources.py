@@ -1,10 +1,7 @@
 """From what a person writes after ``--data`` to clouds."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from i2pmae.common.errors import UsageError, pick
 from i2pmae.data.benchmarks import READERS, plan_benchmark
@@ -17,7 +14,7 @@ from i2pmae.data.plan import Plan
 from i2pmae.data.prepared import is_prepared, open_prepared, plan_prepared
 from i2pmae.data.reading import Request
 from i2pmae.data.sampling import UP_AXES
-from i2pmae.data.shapes import make_shapes
+from i2pmae.data.shapes import ShapesConfig, make_splits
 
 __all__ = ["SHAPES", "files_axis", "is_shapes", "named", "open_source", "plan_source", "request_for"]
 
@@ -65,6 +62,7 @@ def open_source(
     max_bad_share: float = 0.1,
     seed: int = 0,
     shown: bool = True,
+    shapes: ShapesConfig | None = None,
 ) -> CloudSet:
     """The clouds that ``data`` names.
 
@@ -73,11 +71,11 @@ def open_source(
     made; a manifest, a .csv or .parquet file with the columns path, label and split; else a folder, a file or an array
     file. Of the built-in shapes, a fifth is the test split, the rest the train split. ``up`` is the axis that points up
     in the files: where nobody says, that of the published set, or y. ``clouds`` limits how many are read, in proportion
-    to splits and spread over classes, or says how many are made. The other arguments and the errors are those of
-    :func:`i2pmae.data.open_clouds`.
+    to splits and spread over classes, or says how many are made; ``shapes`` says which of the built-in
+    ones, and how hard. The other arguments and the errors are those of :func:`i2pmae.data.open_clouds`.
     """
     if is_shapes(data):
-        return _shapes(points, up, clouds, seed)
+        return _shapes(points, up, clouds, seed, shapes, shown)
     check_request(points, max_bad_share, clouds, workers)
     name, path = named(data)
     if name is None and is_prepared(path):
@@ -147,30 +145,17 @@ def request_for(
     return Request(points, up or plan.up, seed, clouds, parts != "none")
 
 
-def _shapes(points: int, up: str | None, clouds: int | None, seed: int) -> CloudSet:
+def _shapes(
+    points: int, up: str | None, clouds: int | None, seed: int, config: ShapesConfig | None, shown: bool
+) -> CloudSet:
     _check_no_turn(up, "The built-in shapes are y up")
     count = SHAPE_COUNT if clouds is None else clouds
     if count < 2:
         raise UsageError(f"Expected at least 2 built-in shapes, one to train and one to test, got {count}.")
     held_out = max(1, round(TEST_SHARE * count))
-    return _joined(
-        make_shapes(count - held_out, points, split="train", seed=seed),
-        make_shapes(held_out, points, split="test", seed=seed),
-    )
+    return make_splits({"train": count - held_out, "test": held_out}, points, seed=seed, config=config, shown=shown)
 
 
 def _check_no_turn(up: str | None, sentence: str) -> None:
     if up not in (None, "y"):
         raise UsageError(f"{sentence}: leave --up {up} out.")
-
-
-def _joined(train: CloudSet, test: CloudSet) -> CloudSet:
-    assert train.labels is not None and test.labels is not None
-    return replace(
-        train,
-        points=np.concatenate([train.points, test.points]),
-        ids=[*train.ids, *test.ids],
-        labels=np.concatenate([train.labels, test.labels]),
-        splits=np.array(["train"] * len(train) + ["test"] * len(test)),
-        name="built-in shapes",
-    )

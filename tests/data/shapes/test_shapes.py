@@ -10,10 +10,12 @@ from pydantic import ValidationError
 from scipy.spatial import cKDTree
 
 from i2pmae.common.errors import UsageError
-from i2pmae.data.shapes import CATALOGUE, CATEGORIES, PARTS, ShapesConfig, make_shapes
+from i2pmae.data.shapes import CATALOGUE, CATEGORIES, PARTS, WIDE, ShapesConfig, make_shapes
 from i2pmae.data.shapes.assemble import BLOCK, make_block, sample_surface
 
 CLEAN = ShapesConfig.clean()
+STORED_QUANTILES = [-0.581725, -0.097049, 0.102303, 0.56845]
+STORED_LABELS = [29, 8, 0, 38, 11, 37, 12, 4]
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +79,11 @@ def test_classes_are_balanced_and_shuffled(shapes) -> None:
     assert shapes.classes == CATEGORIES
 
 
-@pytest.mark.parametrize("config", [ShapesConfig(), CLEAN], ids=["default", "clean"])
+@pytest.mark.parametrize(
+    "config", [ShapesConfig(catalogue="wide"), CLEAN.changed(catalogue="wide")], ids=["default", "clean"]
+)
 def test_clouds_are_finite_and_fill_the_unit_sphere(config: ShapesConfig) -> None:
-    made = make_shapes(len(CATEGORIES), 300, config=config)
+    made = make_shapes(len(WIDE), 300, config=config)
     assert made.points.dtype == np.float32
     assert np.isfinite(made.points).all()
     np.testing.assert_allclose(np.linalg.norm(made.points, axis=-1).max(1), 1, atol=1e-5)
@@ -87,7 +91,7 @@ def test_clouds_are_finite_and_fill_the_unit_sphere(config: ShapesConfig) -> Non
 
 
 def test_every_category_has_parts_and_draws_them_all() -> None:
-    for name, kind in CATALOGUE.items():
+    for name, kind in WIDE.items():
         assert len(kind.parts) >= 2, name
         mesh = kind.draw(np.random.default_rng(0), 64)
         assert np.isfinite(mesh.vertices).all(), name
@@ -97,9 +101,31 @@ def test_every_category_has_parts_and_draws_them_all() -> None:
         assert most >= 2, name
 
 
+def test_the_wide_catalogue_goes_on_where_the_classic_one_ends() -> None:
+    assert len(WIDE) >= 100
+    assert tuple(WIDE)[: len(CATEGORIES)] == CATEGORIES
+    wide, classic = CLEAN.changed(catalogue="wide"), make_shapes(len(CATEGORIES), 64, parts=True)
+    made = make_shapes(len(WIDE), 64, parts=True, config=ShapesConfig(catalogue="wide"))
+    assert made.classes == tuple(WIDE) and sorted(made.labels) == list(range(len(WIDE)))
+    assert made.parts is not None and made.parts[: len(PARTS)] == PARTS and len(set(made.parts)) == len(made.parts)
+    for label in range(len(CATEGORIES)):  # the first of each is the same object in both
+        first, again = np.flatnonzero(classic.labels == label)[0], np.flatnonzero(made.labels == label)[0]
+        np.testing.assert_array_equal(made.points[again], classic.points[first])
+        np.testing.assert_array_equal(made.part_labels[again], classic.part_labels[first])
+    assert len({cloud.tobytes() for cloud in make_shapes(300, 32, config=wide).points}) == 300
+
+
+def test_the_classic_shapes_of_a_seed_stay_as_they_are() -> None:
+    """Quantiles of stored runs' shapes: what is added to the generator must not change them."""
+    made = make_shapes(44, 256)
+    found = [float(value) for value in np.quantile(made.points, [0.05, 0.35, 0.65, 0.95])]
+    np.testing.assert_allclose(found, STORED_QUANTILES, atol=1e-5)
+    assert made.labels[:8].tolist() == STORED_LABELS
+
+
 def test_objects_of_a_category_differ() -> None:
-    for name in CATEGORIES:
-        made, _ = make_block(CATALOGUE[name], 0, 512, split="train", seed=0, config=CLEAN)
+    for name, kind in WIDE.items():
+        made, _ = make_block(kind, 0, 512, split="train", seed=0, config=CLEAN)
         extents = np.ptp(made, axis=1)
         assert (extents.std(0) > 0.01).any(), name
 

@@ -5,19 +5,23 @@ import math
 import numpy as np
 
 from i2pmae.common.seeds import numpy_generator
-from i2pmae.data.clouds import normalise
+from i2pmae.data.clouds import lengths, normalise
 from i2pmae.data.shapes.config import ShapesConfig
+from i2pmae.data.shapes.grammar import Family
 from i2pmae.data.shapes.primitives import cross, unit
-from i2pmae.data.shapes.sketch import Category, Mesh, rotations
+from i2pmae.data.shapes.scan import SURPLUS, hidden, repeats
+from i2pmae.data.shapes.sketch import Category, Mesh, rotations, warped
 
-__all__ = ["BLOCK", "make_block", "sample_surface"]
+__all__ = ["BLOCK", "Kind", "make_block", "sample_surface"]
 
+Kind = Category | Family
+"""What draws objects of one class."""
 BLOCK = 16
 """Clouds of one category that are always made together: large enough to amortise NumPy's overhead per call."""
 
 
 def make_block(
-    category: Category, number: int, points: int, *, split: str, seed: int, config: ShapesConfig
+    category: Kind, number: int, points: int, *, split: str, seed: int, config: ShapesConfig
 ) -> tuple[np.ndarray, np.ndarray]:
     """Block ``number`` of a category: clouds ``(BLOCK, points, 3)`` in the unit sphere, parts ``(BLOCK, points)``.
 
@@ -25,16 +29,25 @@ def make_block(
     """
     names = ("shapes", split, category.name, number)
     mesh = category.draw(numpy_generator(seed, *names, "objects"), BLOCK)
-    generator = numpy_generator(seed, *names, "points")
+    # What was added later has generators of its own: the clouds of before stay as they were.
+    generator, warps, scans = (numpy_generator(seed, *names, purpose) for purpose in ("points", "warp", "scan"))
     drawn = points if config.occlusion == config.density == 0 else math.ceil(1.25 * points / (1 - config.occlusion))
+    drawn = math.ceil(SURPLUS * drawn) if config.partial else drawn
     cloud, part = sample_surface(mesh, drawn, generator)
+    if config.warp:
+        cloud = warped(cloud, warps.uniform(-config.warp, config.warp, (3, BLOCK)).astype(np.float32))
     if config.stretch:
         cloud = cloud * generator.uniform(1 - config.stretch, 1 + config.stretch, (BLOCK, 1, 3)).astype(np.float32)
     cloud = normalise(cloud)
+    gone = hidden(cloud, scans, config) if config.partial else np.zeros((BLOCK, drawn), bool)
     if drawn > points:
-        kept = thin(cloud, points, generator, config)
+        kept = thin(cloud, points, generator, config, gone)
+        gone = np.take_along_axis(gone, kept, 1)
         cloud, part = np.take_along_axis(cloud, kept[..., None], 1), np.take_along_axis(part, kept, 1)
     disturb(cloud, generator, config)
+    if config.fewest is not None or gone.any():
+        again = repeats(gone, scans, config)
+        cloud, part = np.take_along_axis(cloud, again[..., None], 1), np.take_along_axis(part, again, 1)
     return normalise(cloud @ np.swapaxes(poses(generator, config), 1, 2)), part
 
 
@@ -44,7 +57,7 @@ def sample_surface(mesh: Mesh, points: int, generator: np.random.Generator) -> t
     triangles = mesh.vertices[:, mesh.faces]
     first = triangles[:, :, 0]
     along, across = triangles[:, :, 1] - first, triangles[:, :, 2] - first
-    area = np.linalg.norm(cross(along, across), axis=-1) * mesh.present
+    area = lengths(cross(along, across)) * mesh.present
     reached = np.cumsum(area, 1, dtype=np.float64)
     # Cloud i owns the interval [i, i + 1), so that one search serves all clouds; 24-bit draws stay below i + 1.
     reached = reached / reached[:, -1:] + np.arange(clouds)[:, None]
@@ -55,15 +68,17 @@ def sample_surface(mesh: Mesh, points: int, generator: np.random.Generator) -> t
     beyond = u + v > 1
     u, v = np.where(beyond, 1 - u, u).ravel()[:, None], np.where(beyond, 1 - v, v).ravel()[:, None]
     cloud = first.reshape(-1, 3)[face] + u * along.reshape(-1, 3)[face] + v * across.reshape(-1, 3)[face]
-    part = mesh.part[face % len(mesh.faces)]
-    return cloud.reshape(clouds, points, 3), part.reshape(clouds, points)
+    cloud, part = cloud.reshape(clouds, points, 3), mesh.part[face % len(mesh.faces)].reshape(clouds, points)
+    return (cloud if mesh.instances is None else mesh.instances.placed(cloud, part, generator)), part
 
 
-def thin(cloud: np.ndarray, points: int, generator: np.random.Generator, config: ShapesConfig) -> np.ndarray:
+def thin(
+    cloud: np.ndarray, points: int, generator: np.random.Generator, config: ShapesConfig, gone: np.ndarray
+) -> np.ndarray:
     """Indices ``(b, points)``, ascending, of points that stay: none from the hidden region, with uneven density.
 
     The smallest of exponential draws with rate w are a sample without replacement with weights w; hidden points come
-    last.
+    last, and points that are ``gone`` ``(b, n)`` after them.
     """
     clouds, drawn = cloud.shape[:2]
     directions = unit(generator.standard_normal((2, clouds, 3, 1), np.float32))
@@ -73,12 +88,13 @@ def thin(cloud: np.ndarray, points: int, generator: np.random.Generator, config:
     )
     depth = (cloud @ directions[1])[..., 0]
     # A ball instead of a half-space: nearness to a point of the cloud.
-    distance = np.linalg.norm(cloud - cloud[:, :1], axis=-1)
+    distance = lengths(cloud - cloud[:, :1])
     depth = np.where(generator.random((clouds, 1)) < 0.5, depth, -distance)
     share = generator.uniform(0, config.occlusion, (clouds, 1)) * (generator.random((clouds, 1)) < 0.5)
     probe = np.sort(depth[:, :128], 1)
     limit = np.take_along_axis(probe, (probe.shape[1] - 1 - share * probe.shape[1]).astype(np.int64).clip(0), 1)
     keys += np.where((depth > limit) & (share > 0), np.float32(1e6), np.float32(0))
+    keys += np.where(gone, np.float32(1e7), np.float32(0))
     # A partition has no order of its own: it differs between versions of NumPy, and between processors.
     return np.sort(np.argpartition(keys, points - 1, axis=1)[:, :points], axis=1)
 

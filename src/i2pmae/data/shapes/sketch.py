@@ -14,11 +14,64 @@ from i2pmae.common.errors import pick
 from i2pmae.data.shapes import primitives
 from i2pmae.data.shapes.primitives import Pair, Surface, Triple, Value
 
-__all__ = ["Category", "Mesh", "Sketch", "category", "corners", "mirrored", "row", "spread"]
+__all__ = ["Category", "Instances", "Mesh", "Sketch", "category", "corners", "mirrored", "row", "spread"]
 
 Axis = Literal["x", "y", "z"]
 ORDER = {"x": [1, 2, 0], "y": [0, 1, 2], "z": [2, 0, 1]}
 """Where each new coordinate comes from when a shape along y is laid along another axis (a cyclic turn)."""
+
+
+@dataclass(frozen=True)
+class Instances:
+    """Copies of the parts of a block of objects: each part lies in the frame of another one, any number of times.
+
+    A point of a part is moved by one of the part's maps into the frame of the part that it is attached to, by one of
+    that one's maps further, and so on to the first part, whose frame is that of the object.
+    """
+
+    parent: np.ndarray
+    """``(b, parts)``: what each is attached to; the first, to itself."""
+    copies: np.ndarray
+    """``(b, parts)``: how many there are within what each is attached to."""
+    linear: np.ndarray
+    """``(b, parts, most copies, 3, 3)``: the maps, ``linear @ point + shift``."""
+    shift: np.ndarray
+    """``(b, parts, most copies, 3)``."""
+    depth: int
+    """After so many steps every point is in the frame of the object."""
+    warp: np.ndarray
+    """``(3, b)`` in [−1, 1]: how strongly the whole is tapered, twisted and bent."""
+
+    def placed(self, points: np.ndarray, part: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Points ``(b, n, 3)`` of the parts ``(b, n)``, each moved to one of the copies."""
+        rows = np.arange(len(points))[:, None]
+        for _ in range(self.depth):
+            copy = (generator.random(part.shape, np.float32) * self.copies[rows, part]).astype(np.int64)
+            points = np.einsum("bnij,bnj->bni", self.linear[rows, part, copy], points) + self.shift[rows, part, copy]
+            part = self.parent[rows, part]
+        return warped(points, self.warp)
+
+
+def warped(points: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Points ``(b, n, 3)`` tapered, twisted and bent along y by the strengths ``(3, b)``: up to three fifths, and by 70
+    and 60 degrees over the height, either way."""
+    if not strength.any():
+        return points
+    low, high = points.min(1), points.max(1)
+    half = np.maximum((high - low) / 2, 1e-6)
+    taper, twist, bend = strength[..., None]
+    middle = ((low + high) / 2)[:, None]
+    x, y, z = np.moveaxis(points - middle, -1, 0)
+    level = y / half[:, 1:2]
+    wide = 1 + np.float32(0.6) * taper * level
+    cosine, sine = np.cos(np.radians(35 * twist) * level), np.sin(np.radians(35 * twist) * level)
+    x, z = wide * (x * cosine - z * sine), wide * (x * sine + z * cosine)
+    # Bending needs room: the radius of the arc stays above the width.
+    angle = np.radians(60 * bend) * np.minimum(1, half[:, 1:2] / np.maximum(half[:, :1], half[:, 2:]))
+    radius = 2 * half[:, 1:2] / np.where(np.abs(angle) < 1e-3, 1, angle)
+    bent = (radius + x) * np.cos(y / radius) - radius, (radius + x) * np.sin(y / radius)
+    x, y = (np.where(np.abs(angle) < 1e-3, old, new) for old, new in zip((x, y), bent, strict=True))
+    return (np.stack((x, y, z), -1) + middle).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -30,9 +83,11 @@ class Mesh:
     faces: np.ndarray
     """``(f, 3)`` indices of vertices."""
     present: np.ndarray
-    """``(b, f)``: whether the object has the face."""
+    """``(b, f)``: whether the object has the face, or how many copies of it."""
     part: np.ndarray
     """``(f,)``: index into the category's parts."""
+    instances: Instances | None = None
+    """Where the copies of the parts are; None where each part is there once, in place."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from i2pmae.common.errors import I2PError, UsageError, near_names
@@ -53,18 +53,19 @@ def _rights_of_new(path: Path) -> int:
     return rights
 
 
-def near_folders(path: Path, holding: str | None = None) -> str:
+def near_folders(path: Path, holding: str | None = None, others: Iterable[str] = ()) -> str:
     """`` Did you mean ...?`` with the folders beside ``path`` of near names; empty where there are none to name.
 
-    Only those that hold a file called ``holding``, where given.
+    Only those that hold a file called ``holding``, where given. ``others`` may be meant as well.
     """
     try:
         entries = list(itertools.islice(path.parent.iterdir(), MOST_SIBLINGS))
         names = [entry.name for entry in entries if entry.name[:1] != "." and entry.is_dir()]
         names = [name for name in names if holding is None or (path.parent / name / holding).is_file()]
     except (OSError, ValueError):
-        return ""
-    return f" {near_names(path.name, names)}" if names else ""
+        names = []
+    known = [*names, *others]
+    return f" {near_names(path.name, known)}" if known else ""
 
 
 def write_bytes(path: Path, content: bytes) -> None:

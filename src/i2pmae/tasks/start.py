@@ -17,9 +17,7 @@ from i2pmae.encoders.pooling import Pooling
 from i2pmae.encoders.starts import STARTS
 from i2pmae.tasks.config import EncoderChanges, TaskConfig, TaskRunConfig
 from i2pmae.training.length import choose_length
-from i2pmae.weights.kinds import ENCODER, KINDS, PRETRAINING
-from i2pmae.weights.record import wrong_task
-from i2pmae.weights.store import load_model
+from i2pmae.weights.transfer import load_pretrained
 
 __all__ = ["Say", "Setup", "Source", "adapted_encoder", "open_labelled", "open_start", "settle", "speaker", "with_axis"]
 
@@ -89,10 +87,7 @@ def open_start(task: TaskConfig) -> Source:
     :class:`CheckpointError` for a checkpoint of another task, :class:`UsageError` for an unknown recipe.
     """
     if task.checkpoint is not None:
-        model, record = load_model(task.checkpoint)
-        if record.task not in (PRETRAINING, ENCODER):
-            fitting = [kind for kind in KINDS.values() if kind.embeds and kind.applied is None]
-            raise wrong_task(task.checkpoint, record, *fitting)
+        model, record = load_pretrained(task.checkpoint)
         assert record.pooling is not None  # of an encoder, the record always says it
         encoder, name = model.encoder.config.alone(), str(task.checkpoint)
         return Source(record.method, encoder, record.points, record.pooling, model, name, record.files_up)

@@ -16,9 +16,12 @@ _HOMES = {
     "Predictor": _APPLIED,
     "Transfer": _TRANSFER,
     "add_kind": _KINDS,
+    "encoder_alone": _TRANSFER,
     "encoder_config": _TRANSFER,
+    "go_on_from": _TRANSFER,
     "load_kind": _STORE,
     "load_model": _STORE,
+    "load_pretrained": _TRANSFER,
     "save_weights": _STORE,
     "start_from": _TRANSFER,
 }

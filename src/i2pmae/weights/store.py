@@ -9,6 +9,7 @@ import hashlib
 import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,27 +23,41 @@ from i2pmae.common.yaml import load_yaml
 from i2pmae.encoders.base import PointModel
 from i2pmae.weights import format1
 from i2pmae.weights.kinds import ENCODER, KINDS, PRETRAINING, ModelKind
+from i2pmae.weights.named import NAMED, RECORD_FILE, WEIGHTS_FILE, locate
 from i2pmae.weights.record import ModelRecord, wrong_task
 
-__all__ = ["RECORD_FILE", "WEIGHTS_FILE", "load_kind", "load_model", "save_weights"]
-
-WEIGHTS_FILE = "model.safetensors"
-RECORD_FILE = "model.yaml"
+__all__ = ["load_kind", "load_model", "read_record", "save_weights"]
 
 
-def save_weights(folder: Path | str, model: nn.Module, record: ModelRecord) -> None:
+def save_weights(
+    folder: Path | str, model: nn.Module, record: ModelRecord, *, precision: Literal["fp32", "fp16"] = "fp32"
+) -> None:
     """Write the model's weights and its record into ``folder``, each file whole or not at all.
 
-    :class:`UsageError` where the record describes another model; :class:`I2PError` where the disk is full or read-only.
+    With ``fp16`` parameters are rounded to half precision, which halves the file; statistics of norms, which are few
+    and may be of any size, stay as they are, and so does the record. What is loaded is float32 either way.
+
+    :class:`UsageError` where the record describes another model, or a weight is too large for half precision;
+    :class:`I2PError` where the disk is full or read-only.
     """
     described = getattr(model, "config", None)
     if type(record.model) is not type(described) or record.model != described:
         raise UsageError("The record's model configuration differs from the configuration of the model to be saved.")
     folder = Path(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if precision == "fp16":
+        tensors |= {name: _halved(name, tensors[name]) for name, _ in model.named_parameters()}
     header = {"format": "pt", "method": record.method, "sha256": _checksum(tensors)}
     write_bytes(folder / WEIGHTS_FILE, _serialised(tensors, header))
     record.save(folder / RECORD_FILE)
+
+
+def _halved(name: str, values: Tensor) -> Tensor:
+    """The values in half precision; :class:`UsageError` where one of them is too large for it."""
+    half = values.to(torch.float16)
+    if not torch.equal(half.isfinite(), values.isfinite()):
+        raise UsageError(f"The weights {name} reach {values.abs().max():.3g}, too large for fp16: store them as fp32.")
+    return half
 
 
 def _serialised(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
@@ -61,12 +76,12 @@ def _serialised(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 
 def load_model(path: Path | str) -> tuple[PointModel, ModelRecord]:
-    """The model (evaluation mode, on the CPU) and the record in a run folder or weights folder.
+    """The model (evaluation mode, on the CPU) and the record in a run folder or weights folder, or of a name.
 
-    :class:`CheckpointError` says what is wrong: no such folder, no weights (yet), an unknown method's weights, a
+    :class:`CheckpointError` says what is wrong: no such folder or name, no weights (yet), an unknown method's weights, a
     damaged file, or tensors that do not fit the model, each by name.
     """
-    model, record = _load(Path(path))
+    model, record = _load(path)
     if not isinstance(model, PointModel):
         raise wrong_task(path, record, KINDS.get(record.method, KINDS[ENCODER]))
     return model, record
@@ -77,14 +92,19 @@ def load_kind(path: Path | str, kind: ModelKind) -> nn.Module:
 
     :class:`CheckpointError` as :func:`load_model`, and where the folder holds something else.
     """
-    model, record = _load(Path(path))
+    model, record = _load(path)
     if record.kind != kind:
         raise wrong_task(path, record, kind)
     return model
 
 
-def _load(path: Path) -> tuple[nn.Module, ModelRecord]:
-    folder = _find_folder(path)
+def read_record(path: Path | str) -> ModelRecord:
+    """The record in a run folder or weights folder, or of a name; :class:`CheckpointError` as :func:`load_model`."""
+    return _read_record(_find_folder(locate(path)))
+
+
+def _load(path: Path | str) -> tuple[nn.Module, ModelRecord]:
+    folder = _find_folder(locate(path))
     record = _read_record(folder)
     tensors = _read_tensors(folder / WEIGHTS_FILE)
     model = record.build()
@@ -98,8 +118,11 @@ def _find_folder(path: Path) -> Path:
     if path.name in (WEIGHTS_FILE, RECORD_FILE) and path.is_file():
         path = path.parent
     if not path.exists():
-        near = near_folders(path, holding=RECORD_FILE)
-        raise CheckpointError(f"There is no checkpoint {path}: expected a run folder or a weights folder.{near}")
+        near = near_folders(path, holding=RECORD_FILE, others=NAMED if len(path.parts) == 1 else ())
+        raise CheckpointError(
+            f"There is no checkpoint {path}: expected a run folder, a weights folder or a name of "
+            f"`i2pmae models`.{near}"
+        )
     if not path.is_dir():
         raise CheckpointError(
             f"{path} is a file: expected the folder that holds {WEIGHTS_FILE} and {RECORD_FILE} (a run folder will do)."

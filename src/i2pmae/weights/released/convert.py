@@ -12,13 +12,14 @@ from i2pmae.common.config import Config
 from i2pmae.common.errors import CheckpointError, UsageError, pick
 from i2pmae.encoders.published import Settings
 from i2pmae.weights.kinds import ENCODER, KINDS
+from i2pmae.weights.named import RECORD_FILE, WEIGHTS_FILE
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.released.names import rename
 from i2pmae.weights.released.reading import Released, read_released
 from i2pmae.weights.released.settings import ConvertOptions, settings_for
 from i2pmae.weights.released.shapes import Shapes
 from i2pmae.weights.released.spec import Found, ReleasedEncoder, ReleasedHead, ReleasedNames
-from i2pmae.weights.store import RECORD_FILE, WEIGHTS_FILE, save_weights
+from i2pmae.weights.store import save_weights
 
 __all__ = ["Conversion", "convert"]
 

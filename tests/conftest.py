@@ -7,6 +7,8 @@ os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # as the command sets
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread each: threads of several processes would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from pathlib import Path
+
 import pytest
 from jaxtyping import install_import_hook
 
@@ -23,3 +25,11 @@ import torch
 @pytest.fixture(autouse=True)
 def _same_seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_named_weights(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests give their own weights: what the package or a folder of this machine holds must not change them."""
+    nowhere = Path(tmp_path_factory.getbasetemp()) / "no-weights"
+    monkeypatch.setattr("i2pmae.weights.named.SHIPPED", nowhere / "shipped")
+    monkeypatch.setenv("I2PMAE_WEIGHTS", str(nowhere / "own"))

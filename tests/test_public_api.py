@@ -14,7 +14,7 @@ import i2pmae
 from i2pmae.cli import COMMANDS
 from i2pmae.commands.reading import Reading
 
-NO_FUNCTION = {"data": ("check", "prepare"), "teachers": (), "cache": ()}
+NO_FUNCTION = {"data": ("check", "prepare"), "models": ("list_models",), "teachers": (), "cache": ()}
 """Commands whose sub-commands are functions, or that only print what is known."""
 FUNCTIONS = [name for command in COMMANDS for name in NO_FUNCTION.get(command, (command,))]
 

@@ -1,14 +1,14 @@
 """Encoders of 3D point clouds that are taught by 2D image models (I2P-MAE, arXiv 2212.06785).
 
 >>> import i2pmae
->>> encoder = i2pmae.load("runs/pretrain")                 # a run folder or a weights folder
+>>> encoder = i2pmae.load("runs/pretrain")                 # a run folder, a weights folder, a name such as "tiny"
 >>> encoder.embed(points)                                  # (b, n, 3) or (n, 3) to (b, c) or (c,)
 >>> encoder.point_features(points)                         # (b, n, d)
 >>> encoder.module                                         # the same as a torch.nn.Module with gradients
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
 Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``probe``,
-``predict``, ``view``, ``convert``, ``check``, ``prepare``, ``results``, ``bench``.
+``predict``, ``view``, ``convert``, ``export``, ``list_models``, ``check``, ``prepare``, ``results``, ``bench``.
 """
 
 from importlib.metadata import version
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from i2pmae.commands.convert import convert
     from i2pmae.commands.data import check, prepare
     from i2pmae.commands.embed import embed
+    from i2pmae.commands.export import export
     from i2pmae.commands.fewshot import fewshot
     from i2pmae.commands.finetune import finetune
+    from i2pmae.commands.models import list_models
     from i2pmae.commands.predict import predict
     from i2pmae.commands.pretrain import pretrain
     from i2pmae.commands.probe import probe
@@ -52,7 +54,19 @@ __version__ = version("i2pmae")
 _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
-        *("bench", "compare", "convert", "embed", "fewshot", "finetune", "predict", "pretrain", "probe", "results"),
+        *(
+            "bench",
+            "compare",
+            "convert",
+            "embed",
+            "export",
+            "fewshot",
+            "finetune",
+            "predict",
+            "pretrain",
+            "probe",
+            "results",
+        ),
         *("segment", "view"),
     )
 }
@@ -62,6 +76,7 @@ _HOMES = {
     "prepare": "i2pmae.commands.data",
     "recipe": "i2pmae.commands.recipes",
     "recipes": "i2pmae.commands.recipes",
+    "list_models": "i2pmae.commands.models",
     "load": "i2pmae.commands.use",
     "load_predictor": "i2pmae.commands.use",
     "BenchRecord": "i2pmae.commands.bench_record",
@@ -102,9 +117,11 @@ __all__ = [
     "compare",
     "convert",
     "embed",
+    "export",
     "fewshot",
     "finetune",
     "linear_probe",
+    "list_models",
     "load",
     "load_predictor",
     "load_teacher",

@@ -98,4 +98,4 @@ def test_a_damaged_checkpoint_is_named(call: Call, weights: Path, archive: Path)
 def test_the_data_must_be_named(call: Call, weights: Path) -> None:
     status, _, err = call("probe", weights)
     assert status == 2
-    assert "Say which data: `i2pmae probe CHECKPOINT DATA [OPTIONS]`" in err
+    assert "holds weights, not clouds: say which data" in err

@@ -45,7 +45,7 @@ def test_options_override_the_recipe() -> None:
     config, resume = read("finetune", *line.split(), "--twin", "--freeze", "--resume")
     assert resume
     task, data, training = config.task, config.data, config.training
-    assert (task.checkpoint, data.source, config.output.folder, training.seed) == (Path("c"), "d", Path("o"), 3)
+    assert (task.checkpoint, data.source, config.output.folder, training.seed) == ("c", "d", Path("o"), 3)
     assert (data.up, data.points, task.input_points, task.candidates) == ("z", 1500, 512, 600)
     assert (task.encoder.group_sizes, task.encoder.attention_radii) == ((8, 4, 4), None)
     assert (training.optimiser.learning_rate, training.optimiser.warmup_epochs) == (1, 10)

@@ -47,7 +47,7 @@ def test_configurations_of_the_first_format_are_read(name: str) -> None:
     found = TaskRunConfig.from_yaml(FLAT + OWN[name])
     task, data, training = found.task, found.data, found.training
     assert (type(task), found.format, found.recipe) == (TASKS[name].Config, 2, "scanobjectnn-bg")
-    assert (task.checkpoint, task.input_points, task.twin) == (Path("runs/paper"), 2048, True)
+    assert (task.checkpoint, task.input_points, task.twin) == ("runs/paper", 2048, True)
     assert (task.encoder.group_sizes, task.augment.degrees) == ((32, 16, 16), 90)
     assert (data.source, data.up, data.clouds, data.max_bad_share, data.cache) == (
         *("scanobjectnn-bg=data/scanobjectnn", "z", 100, 0.2),

@@ -2,7 +2,6 @@ import html
 import re
 from dataclasses import fields, replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,10 +138,10 @@ def test_commands_are_ones_that_the_program_knows():
     assert given.keys() == {*kinds, "finetune"} and {words[0] for words in given.values()} == {"i2pmae"}
     for command, kind in kinds.items():
         options = parse(kind, command, in_order(kind, command, ("checkpoint", "data"), given[command][2:]))
-        assert (options.checkpoint, options.data, options.reading.up) == (Path("runs/a"), "data", "z")
+        assert (options.checkpoint, options.data, options.reading.up) == ("runs/a", "data", "z")
     read = COMMAND.read(given["finetune"][2:])
     assert read is not None
-    assert (read.config.task.checkpoint, read.config.data.source, read.config.data.up) == (Path("runs/a"), "data", "z")
+    assert (read.config.task.checkpoint, read.config.data.source, read.config.data.up) == ("runs/a", "data", "z")
 
 
 def test_pictures_have_captions(report):

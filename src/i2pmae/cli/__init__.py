@@ -24,12 +24,14 @@ COMMANDS: dict[str, str] = {
     "probe": "Measure an encoder: a simple classifier on its frozen features.",
     "predict": "Name the class of each cloud, or the part of each point, by a fine-tuned model.",
     "convert": "Make a weights folder from a checkpoint that a method's authors released.",
+    "export": "Store the encoder of a pre-trained model alone, in half precision.",
     "results": "Print the results of several runs side by side.",
     "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
     "bench": "Measure how fast this machine is: operations, teacher, step, embedding, probe, start-up.",
     "data": "Check a data set, prepare it for fast reading, or list those that can be read.",
     "cache": "List what was read and is kept, or clear it.",
     "recipes": "List the named configurations of a command, or print one in full.",
+    "models": "List the pre-trained weights that have a name.",
     "teachers": "List the 2D models that can teach.",
 }
 """The sub-commands, each a module of this package with a function ``run(arguments)``, and what they do."""
@@ -44,7 +46,8 @@ EXAMPLES = """\
 examples:
   i2pmae pretrain                                     on built-in shapes: no data, network or GPU needed
   i2pmae pretrain --data FOLDER --up z --output RUN   on your own meshes or scans
-  i2pmae embed RUN FOLDER --output vectors.parquet    one vector per cloud
+  i2pmae embed FOLDER --output vectors.parquet        one vector per cloud, by the encoder in the package
+  i2pmae embed RUN FOLDER --output vectors.parquet    the same by your own
   i2pmae probe RUN FOLDER                             sub-folders are classes
   i2pmae view RUN FOLDER --output view.html
 

@@ -33,9 +33,9 @@ class Bench:
       i2pmae bench new.json --against old.json
     """
 
-    checkpoint: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("none, the recipes are measured")] = None
-    """Run folder or weights folder; or the JSON file of an earlier benchmark, to be shown again. The first word, or
-    named."""
+    checkpoint: Annotated[str | None, tyro.conf.DisallowNone, otherwise("none, the recipes are measured")] = None
+    """Run folder, weights folder or name; or the JSON file of an earlier benchmark, to be shown again. The first word,
+    or named."""
     recipes: tuple[str, ...] = ("tiny", "small", "paper")
     """Recipes of pre-training to measure: see `i2pmae recipes`. The CLIP teacher of paper has random weights."""
     only: Annotated[tuple[str, ...], otherwise("all", metavar="NAME [NAME ...]")] = ()

@@ -29,7 +29,6 @@ Examples:
 
 The folder is $I2PMAE_CACHE, else i2pmae in the user's cache folder; a command's --cache names another one.
 """
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @dataclass(frozen=True)
@@ -69,35 +68,32 @@ def run(arguments: Sequence[str]) -> None:
 def list_entries(arguments: Sequence[str]) -> None:
     """Print one line for each entry, and the sum."""
     options = parse(ListCaches, "cache list", arguments)
-    from i2pmae.data.cache import cache_folder, list_caches
+    from i2pmae.common.text import size_in_words
+    from i2pmae.data.cache import list_caches
+    from i2pmae.data.paths import cache_folder
 
     entries = list_caches(options.folder)
-    print(_table(entries) + f"{_size(sum(entry.size for entry in entries))} in {options.folder or cache_folder()}")
+    print(
+        _table(entries) + f"{size_in_words(sum(entry.size for entry in entries))} in {options.folder or cache_folder()}"
+    )
 
 
 def clear(arguments: Sequence[str]) -> None:
     """Remove entries, and say which."""
     options = parse(ClearCaches, "cache clear", arguments)
+    from i2pmae.common.text import size_in_words
     from i2pmae.data.cache import clear_caches
 
     older = None if options.older_than is None else timedelta(days=options.older_than)
     removed = clear_caches(older, options.match, options.folder)
-    print(_table(removed) + f"{_size(sum(entry.size for entry in removed))} removed")
+    print(_table(removed) + f"{size_in_words(sum(entry.size for entry in removed))} removed")
 
 
 def _table(entries: "Sequence[CacheEntry]") -> str:
-    from i2pmae.common.text import printable
+    from i2pmae.common.text import printable, size_in_words
 
     rows = [
-        (_size(entry.size), f"{entry.used.astimezone():%Y-%m-%d %H:%M}", entry.kind, ", ".join(entry.sources))
+        (size_in_words(entry.size), f"{entry.used.astimezone():%Y-%m-%d %H:%M}", entry.kind, ", ".join(entry.sources))
         for entry in entries
     ]
     return "".join(f"{size:>8}  {used}  {kind:10}  {printable(source)}\n" for size, used, kind, source in rows)
-
-
-def _size(count: float) -> str:
-    for unit in UNITS:
-        if count < 1000 or unit == UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError("unreachable")

@@ -60,8 +60,8 @@ class ConfiguredCommand(Generic[C]):
             base = pick("recipe", recipe or self.default, self.recipes())()
             print(short_help(self.name, self.about, base, self.main, self._usage()))
             return None
-        base = self._base(recipe, early, _value(options, "--output"))
         spelled = [*options, *self._named(words, options)]
+        base = self._base(recipe, early, spelled)
         if early.help_all:
             spelled = ["--help"]
         return Given(_parse(base, self.name, self.about, spelled), early.resume)
@@ -106,6 +106,8 @@ class ConfiguredCommand(Generic[C]):
     def _named(self, words: list[str], options: list[str]) -> list[str]:
         """Words before the first option, under the names of the options that they stand for."""
         free = [name for name in self.positional if f"--{name}" not in options]
+        if free[:2] == ["checkpoint", "data"] and len(words) == 1 and _is_data(words[0]):
+            free = free[1:]
         known = self.recipes()
         hint = near_names(words[0], known) if words else ""
         if words and free and not _may_be(free[0], words[0]) and (len(words) <= len(free) or "Did you mean" in hint):
@@ -122,17 +124,23 @@ class ConfiguredCommand(Generic[C]):
             )
         return [part for name, word in zip(free, words, strict=False) for part in (f"--{name}", word)]
 
-    def _base(self, recipe: str | None, early: argparse.Namespace, output: str | None) -> C:
+    def prepared(self, base: C, spelled: Mapping[str, str]) -> C:
+        """A recipe before ``spelled`` options (without dashes, and their values) override it; as it is by default."""
+        del spelled
+        return base
+
+    def _base(self, recipe: str | None, early: argparse.Namespace, options: list[str]) -> C:
         """What the options override: a stored configuration, that of the run to be resumed, or a recipe."""
         if early.config is not None:
             if recipe is not None:
                 raise UsageError(f"Start from the recipe {recipe!r} or from --config {early.config}, not from both.")
             return self.kind().load(early.config)
         base = pick("recipe", recipe or self.default, self.recipes())()
-        folder = Path(output or base.output.folder)  # type: ignore[attr-defined]
+        spelled = _values(options)
+        folder = Path(spelled.get("output") or base.output.folder)  # type: ignore[attr-defined]
         if recipe is None and early.resume and (folder / "config.yaml").is_file():
             return self._stored(folder).changed(output=folder)
-        return base
+        return base if early.help_all else self.prepared(base, spelled)
 
     def _stored(self, folder: Path) -> C:
         """The configuration of the run that is to be resumed."""
@@ -154,10 +162,24 @@ def _may_be(name: str, word: str) -> bool:
     if Path(word).exists():
         return True
     if name != "data":
-        return "/" in word or "\\" in word
+        from i2pmae.weights.named import is_name
+
+        return "/" in word or "\\" in word or is_name(word)
     from i2pmae.data.sources import is_shapes
 
     return "=" in word or is_shapes(word)
+
+
+def _is_data(word: str) -> bool:
+    """Whether a word is data, and plainly no checkpoint."""
+    from i2pmae.weights.named import RECORD_FILE, WEIGHTS_FILE, is_name
+
+    path = Path(word)
+    if is_name(word) or not _may_be("data", word):
+        return False
+    return path.name not in (WEIGHTS_FILE, RECORD_FILE) and not any(
+        (path / file).is_file() for file in (WEIGHTS_FILE, RECORD_FILE, "config.yaml")
+    )
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -166,14 +188,14 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:first], arguments[first:]
 
 
-def _value(options: list[str], name: str) -> str | None:
-    """What an option is given, if it is there."""
-    for place, option in enumerate(options):
-        if option == name:
-            return "".join(options[place + 1 : place + 2])
-        if option.startswith(f"{name}="):
-            return option.partition("=")[2]
-    return None
+def _values(options: list[str]) -> dict[str, str]:
+    """The options without their dashes, each with the word that follows it, as written with or without ``=``."""
+    found = {}
+    for option, following in zip(options, [*options[1:], ""], strict=False):
+        if option.startswith("--"):
+            name, equals, value = option.removeprefix("--").partition("=")
+            found[name] = value if equals else following
+    return found
 
 
 def _parse(base: C, command: str, about: str, arguments: list[str]) -> C:

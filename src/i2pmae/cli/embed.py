@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from i2pmae.cli.arguments import in_order
-from i2pmae.cli.options import ReadingOptions, parse
+from i2pmae.cli.options import ReadingOptions, otherwise, parse
 
 __all__ = ["run"]
 
@@ -16,19 +17,20 @@ __all__ = ["run"]
 class Embed:
     """Write one row per cloud: id, embedding, and label and split where known.
 
-    usage: i2pmae embed CHECKPOINT DATA --output FILE
+    usage: i2pmae embed [CHECKPOINT] DATA --output FILE
 
     Examples:
+      i2pmae embed scans/ --output vectors.parquet
       i2pmae embed runs/pretrain scans/ --up z --output vectors.parquet
       i2pmae embed runs/pretrain set.npz --output vectors.npz --point-features
     """
 
-    checkpoint: Path
-    """Run folder or weights folder; the first word, or named."""
     data: str
-    """Folder, file or array file of clouds or meshes; "shapes" for built-in ones. The second word, or named."""
+    """Folder, file or array file of clouds or meshes; "shapes" for built-in ones. The last word, or named."""
     output: Path
     """File to write: .parquet, or .npz with an array per column."""
+    checkpoint: Annotated[str | None, tyro.conf.DisallowNone, otherwise("tiny, in the package")] = None
+    """Run folder, weights folder or name (`i2pmae models`); the first of two words, or named."""
     point_features: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also write the points of each cloud and one vector per point."""
     batch_size: int = 64
@@ -40,7 +42,7 @@ class Embed:
 
 def run(arguments: Sequence[str]) -> None:
     """Embed, then say what was written."""
-    options = parse(Embed, "embed", in_order(Embed, "embed", ("checkpoint", "data"), arguments))
+    options = parse(Embed, "embed", in_order(Embed, "embed", ("checkpoint", "data"), arguments, optional=1))
     from i2pmae.commands.embed import embed
 
     found = embed(

@@ -37,8 +37,8 @@ class Predict:
       i2pmae predict runs/segment chair.obj --category Chair --ply parts/
     """
 
-    checkpoint: Path
-    """Run folder or weights folder of a classifier or segmenter; the first word, or named."""
+    checkpoint: str
+    """Run folder, weights folder or name of a classifier or segmenter; the first word, or named."""
     data: str
     """Folder, file or array file of clouds or meshes; "shapes" for built-in ones. The second word, or named."""
     output: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("CSV on standard output")] = None

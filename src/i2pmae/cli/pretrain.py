@@ -21,6 +21,7 @@ examples:
   i2pmae pretrain
   i2pmae pretrain point-mae-tiny --data meshes/ --up z
   i2pmae pretrain tiny --data meshes/ --up z --output runs/meshes --epochs 50
+  i2pmae pretrain tiny --start tiny --data scans/     goes on from the weights in the package
   i2pmae pretrain --config runs/meshes/config.yaml --output runs/again --seed 1
   i2pmae pretrain --output runs/meshes --resume
 """
@@ -48,15 +49,27 @@ def _recipes() -> "Mapping[str, Callable[[], PretrainConfig]]":
     return recipes()
 
 
-COMMAND = ConfiguredCommand(
+class PretrainCommand(ConfiguredCommand["PretrainConfig"]):
+    """Pre-training: a recipe, then options."""
+
+    def prepared(self, base: "PretrainConfig", spelled: Mapping[str, str]) -> "PretrainConfig":
+        """The recipe with the sizes of the weights that it is to go on from."""
+        if "start" not in spelled:
+            return base
+        from i2pmae.commands.pretrain_start import with_sizes
+
+        return with_sizes(base, spelled["start"])
+
+
+COMMAND = PretrainCommand(
     "pretrain",
     ABOUT,
     _kind,
     _recipes,
     "default",
     (
-        *("data", "output", "up", "labels", "points", "clouds", "teacher", "epochs", "batch-size", "seed"),
-        *("device", "precision", "probe"),
+        *("data", "output", "start", "up", "labels", "points", "clouds", "teacher", "epochs", "batch-size"),
+        *("seed", "device", "precision", "probe"),
     ),
 )
 
@@ -74,8 +87,10 @@ def _summary(record: "RunRecord") -> str:
     if not report.is_file():
         del rows["report"]
     if record.primary and record.twin is not None and record.chance is not None:
+        start = record.children.get("start")
+        begun = "" if start is None else f"at the start {start.accuracy:.1%}, "
         rows["linear probe"] = (
-            f"untrained {record.twin.accuracy:.1%}, trained {record.accuracy:.1%} (chance {record.chance:.1%}; "
+            f"untrained {record.twin.accuracy:.1%}, {begun}trained {record.accuracy:.1%} (chance {record.chance:.1%}; "
             f"{record.train_clouds} clouds to train, {record.test_clouds} to test)"
         )
     width = max(map(len, rows))

@@ -20,23 +20,24 @@ __all__ = ["run"]
 class Probe:
     """Train a simple classifier on frozen features and score it once on test clouds.
 
-    usage: i2pmae probe CHECKPOINT DATA
+    usage: i2pmae probe [CHECKPOINT] DATA
 
     Its parameter (C, or k) is chosen by cross-validation on the training clouds
     alone. The test clouds are those of the data's own split (train and test
     folders, or a split in an array file), else a quarter, held out by the seed.
 
     Examples:
+      i2pmae probe folder_of_classes
       i2pmae probe runs/pretrain --data folder_of_classes
       i2pmae probe runs/pretrain modelnet40.npz --up z --output probe.json
       i2pmae probe runs/pretrain shapes --classifier knn
     """
 
-    checkpoint: Path
-    """Run folder or weights folder; the first word, or named."""
     data: str
-    """Folder with a sub-folder per class, or array file with labels; "shapes" for built-in ones. The second word, or
+    """Folder with a sub-folder per class, or array file with labels; "shapes" for built-in ones. The last word, or
     named."""
+    checkpoint: Annotated[str | None, tyro.conf.DisallowNone, otherwise("tiny, in the package")] = None
+    """Run folder, weights folder or name (`i2pmae models`); the first of two words, or named."""
     classifier: Literal["svm", "knn", "logistic"] = "svm"
     """Linear SVM, k nearest neighbours by cosine similarity, or logistic regression."""
     output: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("none, the result is only printed")] = None
@@ -56,7 +57,7 @@ class Probe:
 
 def run(arguments: Sequence[str]) -> None:
     """Probe, and print the result with its protocol."""
-    options = parse(Probe, "probe", in_order(Probe, "probe", ("checkpoint", "data"), arguments))
+    options = parse(Probe, "probe", in_order(Probe, "probe", ("checkpoint", "data"), arguments, optional=1))
     from i2pmae.commands.probe import probe
 
     record = probe(

@@ -29,6 +29,10 @@ class TaskCommand(ConfiguredCommand["TaskRunConfig"]):
 
         super().__init__(name, about, _kind, recipes, "own", (*MAIN, *main), ("checkpoint", "data"))
 
+    def prepared(self, base: "TaskRunConfig", spelled: Mapping[str, str]) -> "TaskRunConfig":
+        """The recipe from the weights in the package, unless an option says what it starts from."""
+        return base.from_default(spelled)
+
     def show(self, record: "RunRecord") -> None:
         """Print the scores first, beside those of the twin; then what they mean and where everything is."""
         assert record.output is not None

@@ -21,12 +21,11 @@ class Teachers:
 def run(arguments: Sequence[str]) -> None:
     """Print a table of names, channels, descriptions and licences."""
     parse(Teachers, "teachers", arguments)
+    from i2pmae.common.text import columns
     from i2pmae.teachers.catalogue import TEACHERS
 
     rows = [("NAME", "CHANNELS", "WHAT", "LICENCE", "HUGGING FACE")] + [
         (name, str(spec.feature_dim), spec.description, spec.licence, spec.repository or "(in this package)")
         for name, spec in TEACHERS.items()
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(columns(rows))

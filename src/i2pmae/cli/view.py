@@ -29,8 +29,8 @@ class View:
 
     data: str
     """Folder, file or array file of clouds or meshes; "shapes" for built-in ones. The last word, or named."""
-    checkpoint: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("none, only what the teacher sees")] = None
-    """Run folder or weights folder; the first of two words, or named."""
+    checkpoint: Annotated[str | None, tyro.conf.DisallowNone, otherwise("none, only what the teacher sees")] = None
+    """Run folder, weights folder or name (`i2pmae models`); the first of two words, or named."""
     output: Path = Path("view.html")
     """File to write: .html, a page whose clouds can be turned, or .png, one sheet."""
     count: int = 6

@@ -29,6 +29,7 @@ from i2pmae.methods import recipes as known_recipes
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.runs.folder import CONFIG_FILE
 from i2pmae.weights.kinds import PRETRAINING
+from i2pmae.weights.named import locate
 
 __all__ = ["bench"]
 
@@ -144,7 +145,7 @@ def _items(
         yield from operations(device)
     if wanted & {*OF_MODELS}:
         if checkpoint is not None:
-            yield from _of_checkpoint(Path(checkpoint), wanted, batch_size, device)
+            yield from _of_checkpoint(locate(checkpoint), wanted, batch_size, device)
         for name, config in configs.items():
             yield from recipe_items(config, device, name, wanted, batch_size)
     if "probe" in wanted:

@@ -5,8 +5,8 @@ from typing import Unpack
 
 import numpy as np
 
-from i2pmae.commands.reading import Reading, open_data
-from i2pmae.commands.use import load
+from i2pmae.commands.reading import Reading, given, open_data
+from i2pmae.commands.use import encoder_for
 from i2pmae.common.errors import UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.embed import check_output, embed_to_file
@@ -43,8 +43,8 @@ class Embedded:
 
 
 def embed(
-    checkpoint: str | Path | Encoder,
-    data: str | Path | CloudSet,
+    checkpoint: str | Path | Encoder | None = None,
+    data: str | Path | CloudSet | None = None,
     *,
     output: str | Path | None = None,
     point_features: bool = False,
@@ -59,7 +59,8 @@ def embed(
     >>> found.embeddings.shape, found.clouds.ids[:3]
 
     Args:
-        checkpoint: a run folder or weights folder, or an encoder that was loaded.
+        checkpoint: a run folder, a weights folder or a name (:func:`i2pmae.list_models`), or an encoder that was
+            loaded; the encoder in the package where absent.
         data: folder, file, data set, or clouds that were opened.
         output: a .parquet or .npz file to write one row per cloud to: id, embedding, label and split where known.
         point_features: also write the points of each cloud and one vector per point; needs ``output``.
@@ -75,7 +76,8 @@ def embed(
         check_output(output)
     elif point_features:
         raise UsageError("Features of points are many: name a file for them (output), .parquet or .npz.")
-    encoder = checkpoint if isinstance(checkpoint, Encoder) else load(checkpoint, device)
+    data = given(data)
+    encoder, _ = encoder_for(checkpoint, data, device, shown)
     clouds = open_data(data, encoder.points, encoder.record, reading, shown)
     if output is None:
         vectors = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)

@@ -37,7 +37,7 @@ def predict(
     >>> i2pmae.predict("runs/finetune", "new/").to_pylist()
 
     Args:
-        checkpoint: a run folder or weights folder of a classifier or segmenter, or one that was loaded.
+        checkpoint: a run folder, weights folder or name of a classifier or segmenter, or one that was loaded.
         data: folder, file, data set, or clouds that were opened.
         output: a .csv, .parquet or .json file to write the table to.
         top: of a classifier, the so many most probable classes.

@@ -1,5 +1,6 @@
 """``pretrain``: from data to the weights of an encoder, with all that a run folder holds."""
 
+import copy
 import shutil
 import time
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from i2pmae.commands.pretrain_probe import Watch, compare_probes
+from i2pmae.commands.pretrain_start import begin, with_axis, with_sizes
 from i2pmae.common.devices import resolve_device
 from i2pmae.common.errors import CheckpointError, DataError
 from i2pmae.common.progress import say
@@ -23,7 +25,7 @@ from i2pmae.methods.config import PretrainConfig
 from i2pmae.methods.pictures import explained
 from i2pmae.methods.task import PretrainTask
 from i2pmae.runs.folder import RunFolder, prepare_run_folder
-from i2pmae.runs.record import RESULTS_FILE, RunRecord, describe_run
+from i2pmae.runs.record import RESULTS_FILE, START, RunRecord, describe_run
 from i2pmae.teachers.base import Teacher
 from i2pmae.training.engine import FitResult, fit
 from i2pmae.training.length import settled_length
@@ -50,7 +52,9 @@ class _Run:
     task: PretrainTask
     """What is trained, and what it learns from."""
     untrained: PointModel
-    """The student before the first step."""
+    """The student with its initial weights."""
+    started: PointModel | None
+    """The student before the first step, where it goes on from given weights."""
     device: torch.device
     """Where it is computed."""
     shown: bool
@@ -60,6 +64,11 @@ class _Run:
         """Tell the user, unless nothing is to be shown."""
         if self.shown:
             say(message)
+
+    def models(self) -> dict[str, PointModel]:
+        """What is probed: the student with its initial weights, with those it began with, and as it is."""
+        begun = {} if self.started is None else {START: self.started}
+        return {"untrained": self.untrained, **begun, "trained": self.task.student}
 
     def record(self) -> ModelRecord:
         """What is stored beside the weights."""
@@ -74,6 +83,7 @@ class _Run:
                 "data": config.data.source,
                 "epochs": config.training.epochs,
                 "seed": config.training.seed,
+                **({} if config.start is None else {"start": config.start}),
             },
             pooling=config.method.pooling,
             model=self.task.student.config,
@@ -101,14 +111,18 @@ def pretrain(
             place of the one that the configuration names.
         resume: go on with the run in the output folder, as if it had never stopped.
         shown: whether progress is shown, on standard error.
-        changes: fields of the configuration by name, as :meth:`~i2pmae.common.config.Config.changed` takes them.
+        changes: fields of the configuration by name, as :meth:`~i2pmae.common.config.Config.changed` takes them. With
+            ``start``, weights to go on from, the model has their sizes, unless the changes say otherwise.
 
     Raises:
         UsageError: for a configuration that cannot be, or an output folder that holds something else.
         I2PError: for data, a teacher or a checkpoint that cannot be used, a loss that is not finite, a full disk: see
             :mod:`i2pmae.common.errors`.
     """
-    config = (config or recipes()["default"]()).changed(changes)
+    config = config or recipes()["default"]()
+    if (start := changes.pop("start", None)) is not None:
+        config = with_sizes(config, start)
+    config = config.changed(changes)
     started = time.monotonic()
     with prepare_run_folder(config.output.folder, config, resume) as folder:
         if folder.note and shown:
@@ -144,6 +158,9 @@ def _finished(config: PretrainConfig, folder: RunFolder) -> RunRecord | None:
 def _open(config: PretrainConfig, folder: RunFolder, teacher: Teacher | None, shown: bool) -> _Run:
     """Data and task; the method makes ready what it learns from."""
     device, seed = resolve_device(config.training.device), config.training.seed
+    config, said = with_axis(config)
+    if said and shown:
+        say(said)
     clouds = config.data.open(seed=seed, shown=shown)
     training = config.data.training_part(clouds, seed)
     config = config.changed(training=settled_length(config.training, len(training)))
@@ -154,7 +171,13 @@ def _open(config: PretrainConfig, folder: RunFolder, teacher: Teacher | None, sh
         say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {device}")
     setting = Setting(config, training, device, folder.path, shown, teacher)
     task = METHODS[config.method.name].build(setting)
-    return _Run(config, clouds, training, task, task.untrained(), device, shown)
+    untrained, started = task.untrained(), None
+    if config.start is not None:
+        done = begin(task, config.start)
+        started = copy.deepcopy(task.student)
+        if shown:
+            say(f"Going on from {config.start}: {done}")
+    return _Run(config, clouds, training, task, untrained, started, device, shown)
 
 
 def _train(run: _Run, folder: RunFolder, resume: bool) -> FitResult:
@@ -170,9 +193,7 @@ def _probe(run: _Run) -> tuple[RunRecord | None, EmbeddingScatter | None]:
     if not run.config.output.probe or run.clouds.labels is None:
         return None, None
     try:
-        return compare_probes(
-            run.config, run.clouds, run.untrained, run.task.student, run.record(), run.device, run.shown
-        )
+        return compare_probes(run.config, run.clouds, run.models(), run.record(), run.device, run.shown)
     except DataError as error:  # too few clouds of a class, say: the weights are there all the same
         run.say(f"No linear probe: {error}")
         return None, None
@@ -255,6 +276,7 @@ def _facts(run: _Run, record: RunRecord) -> dict[str, str]:
     facts = {
         "Recipe": config.recipe,
         "Data": f"{run.clouds.name}, {len(run.training)} clouds of {config.data.points} points",
+        "Start": _started(run, record),
         **run.task.facts(),
         "Training": f"{figures['epochs']:.0f} epochs, {figures['steps']:.0f} steps, batch {config.training.batch_size}",
         "Model": f"{parameters / 1e6:.1f} M parameters",
@@ -265,3 +287,11 @@ def _facts(run: _Run, record: RunRecord) -> dict[str, str]:
         "Commit": record.commit or "",
     }
     return {name: fact for name, fact in facts.items() if fact}
+
+
+def _started(run: _Run, record: RunRecord) -> str:
+    """Which weights it went on from, and how good these were; empty for a run from initial weights."""
+    if run.config.start is None:
+        return ""
+    probe = record.children.get(START)
+    return run.config.start + ("" if probe is None else f", whose probe gives {probe.accuracy:.1%}")

@@ -1,5 +1,6 @@
 """The linear probes that a pre-training run makes: before and after it, and on the way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,13 +69,16 @@ class Watch(Hook):
 def compare_probes(
     config: PretrainConfig,
     clouds: CloudSet,
-    untrained: PointModel,
-    trained: PointModel,
+    models: Mapping[str, PointModel],
     record: ModelRecord,
     device: torch.device,
     shown: bool,
 ) -> tuple[RunRecord, EmbeddingScatter]:
-    """The probe of the final weights beside that of the initial ones, and both embeddings of the test clouds."""
+    """The probe of the final weights beside that of the initial ones, and both embeddings of the test clouds.
+
+    ``models`` are those to probe, the initial weights first and the final ones last; the probes of others, such as that
+    of the weights that a run began with, are children of the record under their names.
+    """
     seed, most = config.training.seed, config.output.probe_clouds
     train, test, note = train_and_test(clouds, seed)
     if note:
@@ -84,8 +88,8 @@ def compare_probes(
     if (len(train), len(test)) != sizes:
         note += f" A random {len(train)} of {sizes[0]} training and {len(test)} of {sizes[1]} test clouds were used."
     assert train.labels is not None and test.labels is not None and clouds.labels is not None
-    found: list[tuple[RunRecord, _Features]] = []
-    for name, weights in (("untrained", untrained), ("trained", trained)):
+    found: dict[str, tuple[RunRecord, _Features]] = {}
+    for name, weights in models.items():
         encoder = Encoder(weights, record, device)
         features = _Features(*(embed_set(encoder, part, shown=shown) for part in (train, test)))
         result = linear_probe(
@@ -106,11 +110,12 @@ def compare_probes(
             recipe=config.recipe,
             **describe_run(device),
         )
-        found.append((made, features))
-    (before, first), (after, last) = found
+        found[name] = (made, features)
+    (before, first), *between, (after, last) = found.values()
     classes = clouds.classes or tuple(str(i) for i in range(int(clouds.labels.max()) + 1))
     scatter = EmbeddingScatter(last.test, test.labels, classes, first.test, ids=test.ids, points=test.points)
-    return after.with_twin(before), scatter
+    others = dict(zip(list(found)[1:-1], (made for made, _ in between), strict=True))
+    return after.changed(children=others).with_twin(before), scatter
 
 
 def _capped(clouds: CloudSet, most: int | None, seed: int) -> CloudSet:

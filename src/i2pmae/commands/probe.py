@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Literal, Unpack
 
-from i2pmae.commands.reading import Reading, open_data, source_name
-from i2pmae.commands.use import load
+from i2pmae.commands.reading import Reading, given, open_data, source_name
+from i2pmae.commands.use import encoder_for
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.sources import is_shapes
 from i2pmae.evaluation.embed import check_output, embed_to_file
@@ -17,8 +17,8 @@ __all__ = ["probe"]
 
 
 def probe(
-    checkpoint: str | Path | Encoder,
-    data: str | Path | CloudSet,
+    checkpoint: str | Path | Encoder | None = None,
+    data: str | Path | CloudSet | None = None,
     *,
     classifier: Literal["svm", "knn", "logistic"] = "svm",
     output: str | Path | None = None,
@@ -37,7 +37,8 @@ def probe(
     >>> i2pmae.probe("runs/pretrain", "folder_of_classes", labels="folder").accuracy
 
     Args:
-        checkpoint: a run folder or weights folder, or an encoder that was loaded.
+        checkpoint: a run folder, a weights folder or a name (:func:`i2pmae.list_models`), or an encoder that was
+            loaded; the encoder in the package where absent.
         data: labelled clouds; in a folder, sub-folders are classes unless ``labels="none"``.
         classifier: linear SVM, k nearest neighbours by cosine similarity, or logistic regression.
         output: a JSON file to write the record to; :func:`i2pmae.results` reads it.
@@ -53,10 +54,10 @@ def probe(
     """
     if features is not None:
         check_output(features)
-    seed = reading.get("seed", 0)
+    data, seed = given(data), reading.get("seed", 0)
     if "labels" not in reading and not isinstance(data, CloudSet):
         reading["labels"] = "none" if is_shapes(data) else "folder"
-    encoder = checkpoint if isinstance(checkpoint, Encoder) else load(checkpoint, device)
+    encoder, where = encoder_for(checkpoint, data, device, shown)
     clouds = open_data(data, encoder.points, encoder.record, reading, shown)
     embeddings = None
     if features is not None:
@@ -72,7 +73,6 @@ def probe(
         embeddings=embeddings,
         shown=shown,
     )
-    where = "" if isinstance(checkpoint, Encoder) else str(checkpoint)
     record = record.changed(data=source_name(data), encoder=where)
     if output is not None:
         record.save(output)

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
 from i2pmae.data.sources import files_axis
 from i2pmae.weights.record import ModelRecord
 
-__all__ = ["Reading", "open_data", "source_name"]
+__all__ = ["Reading", "given", "open_data", "source_name"]
 
 
 class Reading(TypedDict, total=False):
@@ -33,6 +34,13 @@ class Reading(TypedDict, total=False):
     """Folder that keeps what was read."""
     seed: int
     """Decides which points are sampled."""
+
+
+def given(data: str | Path | CloudSet | None) -> str | Path | CloudSet:
+    """The data itself; :class:`UsageError` where none was named."""
+    if data is None:
+        raise UsageError("Say which data: a folder, a file, a data set, or clouds that were opened (data=...).")
+    return data
 
 
 def open_data(

@@ -21,13 +21,17 @@ def run_task(
     resume: bool = False,
     shown: bool = True,
 ) -> RunRecord:
-    """The record of a run of the task of that name: of its recipe ``own`` where no configuration is given, with
-    ``changes`` as :meth:`~i2pmae.common.config.Config.changed` takes them.
+    """The record of a run of the task of that name, with ``changes`` as
+    :meth:`~i2pmae.common.config.Config.changed` takes them.
+
+    Where no configuration is given, it is the recipe ``own``, from the weights in the package unless the changes say
+    what it starts from (``checkpoint``, ``model``).
 
     :class:`UsageError` for an unknown task and for a configuration of another one; else as :func:`i2pmae.finetune`.
     """
     spec = pick("task", task, TASKS)
-    config = pick("recipe", "own", spec.recipes)() if config is None else config
+    if config is None:
+        config = pick("recipe", "own", spec.recipes)().from_default(changes or {})
     if not isinstance(config, TaskRunConfig):
         raise UsageError(f"{task} takes a configuration of a downstream task, got a {type(config).__name__}.")
     if config.task.name != task:

@@ -7,23 +7,27 @@ import torch
 import i2pmae.methods
 import i2pmae.tasks  # noqa: F401  (both make known what weights can be for)
 from i2pmae.common.devices import resolve_device
+from i2pmae.common.errors import UsageError
+from i2pmae.common.progress import say
 from i2pmae.encoders.base import PointModel
 from i2pmae.weights.applied import Predictor
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.kinds import KINDS
+from i2pmae.weights.named import DEFAULT, default_weights, holds_weights, introduced, is_name
 from i2pmae.weights.record import ModelRecord, wrong_task
 from i2pmae.weights.store import load_model
 
-__all__ = ["load", "load_any", "load_predictor"]
+__all__ = ["encoder_for", "load", "load_any", "load_predictor"]
 
 
 def load(path: Path | str, device: str | torch.device = "auto") -> Encoder:
-    """The encoder of a run folder or weights folder, whatever it was trained for.
+    """The encoder of a run folder or weights folder, whatever it was trained for, or that of a name.
 
-    >>> encoder = i2pmae.load("runs/pretrain")
+    >>> encoder = i2pmae.load("tiny")               # or load("runs/pretrain"); a folder called tiny is "./tiny"
     >>> encoder.embed(points)      # (b, n, 3) or (n, 3) to (b, c) or (c,)
 
-    :class:`CheckpointError` says what is wrong with the folder, :class:`UsageError` with the device.
+    :func:`i2pmae.list_models` gives the names. :class:`CheckpointError` says what is wrong with the folder or name,
+    :class:`UsageError` with the device.
     """
     model, record = load_model(path)
     return Encoder(model, record, device)
@@ -40,6 +44,29 @@ def load_predictor(path: Path | str, device: str | torch.device = "auto") -> Pre
     if record.kind.applied is None:
         raise wrong_task(path, record, *(kind for kind in KINDS.values() if kind.applied is not None))
     return record.kind.applied(model, record, device)
+
+
+def encoder_for(
+    checkpoint: Path | str | Encoder | None, data: object, device: str | torch.device, shown: bool
+) -> tuple[Encoder, str]:
+    """The encoder that a command is to use on ``data``, and what to call it: that in the package where none is named.
+
+    :class:`UsageError` where there is none, and where weights stand in the place of the data.
+    """
+    if isinstance(checkpoint, Encoder):
+        return checkpoint, ""
+    if isinstance(data, (str, Path)) and (is_name(data) or holds_weights(Path(data))):
+        raise UsageError(f"{data} holds weights, not clouds: say which data, after the checkpoint.")
+    named = default_weights() if checkpoint is None else checkpoint
+    if named is None:
+        raise UsageError(
+            f"Say which checkpoint: a run folder or a weights folder. The weights {DEFAULT!r}, which would be used "
+            "without one, are not in this package: see `i2pmae models`."
+        )
+    encoder = load(named, device)
+    if shown and is_name(named):
+        say(introduced(str(named)))
+    return encoder, str(named)
 
 
 def load_any(path: Path | str, device: str | torch.device = "auto") -> tuple[ModelRecord, PointModel]:

@@ -25,6 +25,7 @@ from i2pmae.teachers.base import Teacher
 from i2pmae.teachers.loading import load_teacher
 from i2pmae.viz import write_view
 from i2pmae.weights.kinds import PRETRAINING
+from i2pmae.weights.named import locate
 from i2pmae.weights.record import ModelRecord
 
 __all__ = ["view"]
@@ -52,7 +53,7 @@ def view(
 
     Args:
         data: folder, file, data set, or clouds that were opened.
-        checkpoint: a run folder or weights folder, of any command.
+        checkpoint: a run folder or weights folder, of any command, or a name (:func:`i2pmae.list_models`).
         output: an .html page whose clouds can be turned, or a .png sheet.
         count: most clouds to draw; spread over the classes where there are labels.
         select: names of clouds to draw, or patterns such as "chairs/*".
@@ -68,7 +69,7 @@ def view(
     _check(output, count)
     place = resolve_device(device)
     record, model = (None, None) if checkpoint is None else load_any(checkpoint, place)
-    config = None if record is None or checkpoint is None else _method_config(Path(checkpoint), record)
+    config = None if record is None or checkpoint is None else _method_config(locate(checkpoint), record)
     looking = _teacher(teacher, record, str(place))
     clouds = open_data(data, POINTS if record is None else record.points, record, reading, shown)
     rows = _choose(clouds, select, count)

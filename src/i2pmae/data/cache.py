@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ import numpy as np
 
 from i2pmae.common.errors import DataError, I2PError
 from i2pmae.common.files import write_text
-from i2pmae.data.paths import expanded, portable, printable
+from i2pmae.data.paths import cache_folder, portable, printable
 
 __all__ = [
     "BAD_FILES",
@@ -33,7 +32,6 @@ __all__ = [
     "SUMMARY",
     "CacheEntry",
     "Stored",
-    "cache_folder",
     "cache_key",
     "checksums",
     "clear_caches",
@@ -83,18 +81,6 @@ class Stored(NamedTuple):
     part_labels: np.ndarray | None
     columns: dict[str, list[Any]]
     summary: dict[str, Any]
-
-
-def cache_folder() -> Path:
-    """Where caches live unless told otherwise: ``$I2PMAE_CACHE``, else ``i2pmae`` in the user's cache folder."""
-    chosen = os.environ.get("I2PMAE_CACHE")
-    if chosen:
-        return expanded(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA")
-        return (Path(base) if base else Path.home() / "AppData" / "Local") / "i2pmae" / "cache"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "i2pmae"
 
 
 def cache_key(name: str, facts: Iterator[str]) -> str:

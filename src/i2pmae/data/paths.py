@@ -2,13 +2,14 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from i2pmae.common.errors import DataError, I2PError
 
-__all__ = ["RealPaths", "expanded", "portable", "printable", "readable"]
+__all__ = ["RealPaths", "cache_folder", "expanded", "portable", "printable", "readable"]
 
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters, line breaks of any kind, and halves of characters, which no file of text can hold."""
@@ -23,6 +24,18 @@ def expanded(path: str | Path) -> Path:
             f"{printable(str(path))}: there is no user whose home folder this names. Write the folder out, or ./ "
             "before a name that begins with ~."
         ) from None
+
+
+def cache_folder() -> Path:
+    """Where caches live unless told otherwise: ``$I2PMAE_CACHE``, else ``i2pmae`` in the user's cache folder."""
+    chosen = os.environ.get("I2PMAE_CACHE")
+    if chosen:
+        return expanded(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+        return (Path(base) if base else Path.home() / "AppData" / "Local") / "i2pmae" / "cache"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "i2pmae"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods.format1 import FLAT, is_flat, upgrade
 from i2pmae.runs.config import OutputConfig
 from i2pmae.training.config import TrainingConfig
+from i2pmae.weights.named import Checkpoint
 
 __all__ = ["METHOD_CONFIGS", "Distance", "MethodConfig", "PretrainConfig", "PretrainOutput"]
 
@@ -65,6 +66,9 @@ class PretrainConfig(Config):
     """Name of the recipe this configuration started from."""
     method: Annotated[METHOD_CONFIGS.of(MethodConfig), tyro.conf.arg(name="")]  # type: ignore[valid-type]
     """What is pre-trained, and how."""
+    start: Checkpoint | None = None
+    """Pre-trained weights to go on from, a run folder, weights folder or name (`i2pmae models`); initial ones where
+    absent. The encoder must be of the same sizes; a decoder and heads are taken over where they fit."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = DataConfig()
     """Which clouds, and how they are read."""
     training: Annotated[TrainingConfig, tyro.conf.arg(name="")] = TrainingConfig()

@@ -18,6 +18,7 @@ from i2pmae.teachers.base import Teacher
 from i2pmae.training.augment import augment, draw_points
 from i2pmae.training.task import Batch, Losses
 from i2pmae.typing import Bool, Float, Tensor
+from i2pmae.weights.transfer import Transfer, go_on_from
 
 __all__ = ["PretrainTask", "as_array", "predicted_points", "shown_tokens"]
 
@@ -69,6 +70,13 @@ class PretrainTask(ABC):
     def untrained(self) -> PointModel:
         """A copy of the student as it is, for comparison; called before the first step."""
         return copy.deepcopy(self.student)
+
+    def go_on_from(self, source: PointModel) -> Transfer:
+        """Take over the weights of a pre-trained model, after :meth:`untrained` and before the first step.
+
+        :class:`CheckpointError` where its encoder does not fit.
+        """
+        return go_on_from(self.student, source)
 
     def facts(self) -> Mapping[str, str]:
         """What is to be said of what it learns from, for the report."""

@@ -20,13 +20,25 @@ from i2pmae.common.files import write_text
 from i2pmae.common.yaml import load_json
 from i2pmae.runs.format1 import upgrade
 
-__all__ = ["RESULTS_FILE", "TWIN", "RunRecord", "Score", "describe_run", "machine_name", "read_json", "source_commit"]
+__all__ = [
+    "RESULTS_FILE",
+    "START",
+    "TWIN",
+    "RunRecord",
+    "Score",
+    "describe_run",
+    "machine_name",
+    "read_json",
+    "source_commit",
+]
 
 RESULTS_FILE = "results.json"
 COUNTS = ("clouds", "steps", "epochs", "training_seconds", "teacher_seconds")
 """Figures that are no losses."""
 TWIN = "twin"
 """The child that is the same without pre-training."""
+START = "start"
+"""The child that is the same probe of the weights that a run of pre-training went on from."""
 PACKAGE = Path(__file__).resolve().parents[1]
 SHORTCUTS = ("accuracy", "C", "k")
 """Repeated at the top of the JSON, where scripts look for them."""
@@ -120,7 +132,8 @@ class RunRecord(Config):
     """The git commit of the source tree that ran, where the package runs from one; "+changes" marks an edited tree."""
     children: dict[str, "RunRecord"] = Field(default_factory=dict)
     """Runs that belong to this one: ``twin``, the same without pre-training (of a pre-training run: the same probe of
-    the initial weights); the recipes of a comparison, and of each of these the seeds."""
+    the initial weights); ``start``, that of the weights that pre-training went on from; the recipes of a comparison,
+    and of each of these the seeds."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,10 +1,10 @@
 """A run of a downstream task in one record: the task with all that is its own, data, training, output."""
 
-from pathlib import Path
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tyro
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from i2pmae.common.choices import Choices
 from i2pmae.common.config import Config
@@ -14,6 +14,7 @@ from i2pmae.encoders.starts import known_start
 from i2pmae.runs.config import OutputConfig
 from i2pmae.tasks.format1 import is_format1, upgrade
 from i2pmae.training.config import OptimiserConfig, TrainingConfig
+from i2pmae.weights.named import Checkpoint, default_weights
 
 __all__ = [
     "TASK_CONFIGS",
@@ -67,6 +68,15 @@ class EncoderChanges(Config):
     """Stochastic depth of the last block; as in pre-training where absent."""
 
 
+SCRATCH = "scratch"
+"""What asks for initial weights in the place of a checkpoint; a folder of that name is meant by ``./scratch``."""
+
+
+def _start(given: Any) -> Any:
+    """Nothing where initial weights are asked for; the checkpoint else."""
+    return None if given == SCRATCH else given
+
+
 class TaskConfig(Config):
     """What a downstream task has for itself. What is absent is chosen from the data, and the result says what was."""
 
@@ -77,8 +87,9 @@ class TaskConfig(Config):
 
     name: str
     """The task."""
-    checkpoint: Path | None = None
-    """Run folder or weights folder of the pre-trained encoder; from scratch where absent."""
+    checkpoint: Annotated[Checkpoint | None, BeforeValidator(_start)] = None
+    """Run folder, weights folder or name (`i2pmae models`) of the pre-trained encoder; ``scratch`` for initial weights.
+    Where nobody names one, nor a model to train from scratch, it is ``tiny`` where the package has it."""
     model: Annotated[str, AfterValidator(known_start)] = "tiny"
     """Without a checkpoint: the pre-training recipe whose encoder is trained from scratch."""
     encoder: EncoderChanges = EncoderChanges()
@@ -162,3 +173,15 @@ class TaskRunConfig(Config):
     def _check_task(self) -> Self:
         self.task.check(self.data, self.training)
         return self
+
+    def from_default(self, said: Collection[str]) -> Self:
+        """This run from the weights that the package has, unless what it starts from was said, or they don't fit.
+
+        ``said`` are the names of the fields that a call sets. To name a ``model`` is to ask for initial weights; so is
+        a configuration without a checkpoint that was stored by an earlier run, which this is not asked of.
+        """
+        name = default_weights()
+        told = {"checkpoint", "model"} & {field.rpartition(".")[2] for field in said}
+        if told or name is None or self.task.checkpoint is not None or self.task.model != name:
+            return self
+        return self.changed({"task.checkpoint": name})

@@ -12,6 +12,7 @@ from i2pmae.tasks.base import Material, TaskSpec
 from i2pmae.tasks.config import TaskRunConfig
 from i2pmae.tasks.report import report_task
 from i2pmae.tasks.start import Say, Setup, open_start, settle, speaker, with_axis
+from i2pmae.weights.named import DEFAULT, default_weights, introduced, is_name
 
 __all__ = ["run", "stored_record"]
 
@@ -67,6 +68,7 @@ def _finished(folder: RunFolder, say: Say) -> RunRecord | None:
 def _set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tuple[Setup, Material]:
     """The task of a configuration and its clouds."""
     device = resolve_device(config.training.device)
+    _tell_start(config.task.checkpoint, say)
     source = open_start(config.task)
     config, said = with_axis(config, source)
     if said:
@@ -77,6 +79,14 @@ def _set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tup
     if chosen:
         say("Chosen: " + ", ".join(f"{field} {_told(value)}" for field, value in chosen.items()))
     return Setup(settled, source, device, chosen, say, shown), material
+
+
+def _tell_start(checkpoint: str | None, say: Say) -> None:
+    """Say which weights a name stands for, and where there could have been some."""
+    if checkpoint is not None and is_name(checkpoint):
+        say(introduced(checkpoint))
+    elif checkpoint is None and default_weights() is None:
+        say(f"From initial weights: no checkpoint was named, and the weights {DEFAULT!r} are not in this package.")
 
 
 def _told(value: JsonValue) -> str:

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from i2pmae.common.errors import CheckpointError
-from i2pmae.data.cache import cache_folder
-from i2pmae.data.paths import expanded
+from i2pmae.data.paths import cache_folder, expanded
 
 __all__ = [
     "DEFAULT",

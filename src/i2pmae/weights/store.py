@@ -78,8 +78,8 @@ def _serialised(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
 def load_model(path: Path | str) -> tuple[PointModel, ModelRecord]:
     """The model (evaluation mode, on the CPU) and the record in a run folder or weights folder, or of a name.
 
-    :class:`CheckpointError` says what is wrong: no such folder or name, no weights (yet), an unknown method's weights, a
-    damaged file, or tensors that do not fit the model, each by name.
+    :class:`CheckpointError` says what is wrong: no such folder or name, no weights (yet), an unknown method's weights,
+    a damaged file, or tensors that do not fit the model, each by name.
     """
     model, record = _load(path)
     if not isinstance(model, PointModel):

@@ -22,6 +22,7 @@ from i2pmae.methods.task import PretrainTask, predicted_points, shown_tokens
 from i2pmae.ops import Selection, counted_mean, without_padding
 from i2pmae.training.task import Batch, Loss, Losses
 from i2pmae.typing import Bool, Float, Int, Tensor
+from i2pmae.weights.transfer import Transfer
 
 __all__ = ["Mixture", "MomentumPair", "PointBERTTask", "build", "choose_masked", "mix"]
 
@@ -120,6 +121,12 @@ class PointBERTTask(PretrainTask):
     def untrained(self) -> PointModel:
         """The model before anything was trained, stage one included."""
         return self._initial or super().untrained()
+
+    def go_on_from(self, source: PointModel) -> Transfer:
+        """As every task; the follower begins where the student does."""
+        done = super().go_on_from(source)
+        self.model.follower.load_state_dict(self.student.state_dict())
+        return done
 
     def to(self, device: torch.device) -> Self:
         """Itself, with model and VAE on ``device``."""

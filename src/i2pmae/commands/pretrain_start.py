@@ -1,0 +1,71 @@
+"""Pre-training that goes on from given weights: their sizes, and what is taken over."""
+
+from i2pmae.common.errors import CheckpointError, UsageError
+from i2pmae.data.sources import files_axis
+from i2pmae.encoders.config import EncoderConfig
+from i2pmae.methods.config import PretrainConfig
+from i2pmae.methods.task import PretrainTask
+from i2pmae.weights.transfer import Transfer, load_pretrained, pretrained_record
+
+__all__ = ["begin", "with_axis", "with_sizes"]
+
+
+def with_sizes(config: PretrainConfig, start: str) -> PretrainConfig:
+    """The configuration with ``start`` to go on from, and with the sizes of these weights for its model.
+
+    Of weights of the same kind of model these are all sizes, of others those of the encoder. :class:`UsageError` where
+    the method has another kind of encoder, or a decoder that does not fit this one; errors of reading a record.
+    """
+    config = config.changed(start=start)
+    assert config.start is not None
+    record, own = pretrained_record(config.start), config.method.model
+    theirs = record.model
+    assert isinstance(theirs, EncoderConfig)  # pre-training and encoders alone have no others
+    if theirs.architecture != own.architecture:
+        raise UsageError(
+            f"{config.start} has an encoder of another kind ({theirs.architecture}) than the recipe {config.recipe} "
+            f"({own.architecture}): name a recipe of {record.method}, see `i2pmae recipes`."
+        )
+    try:
+        model = theirs if type(theirs) is type(own) else own.changed(dict(theirs.alone()))
+        return config.changed({"method.model": model})
+    except UsageError as error:
+        raise UsageError(
+            f"The encoder of {config.start} and the rest of the model of the recipe {config.recipe} don't fit: name a "
+            f"recipe of its size.\n{error}"
+        ) from None
+
+
+def with_axis(config: PretrainConfig) -> tuple[PretrainConfig, str]:
+    """The configuration with the axis that its files are read with, and what is to be said about it."""
+    if config.start is None:
+        return config, ""
+    up, said = files_axis(config.data.source, config.data.up, pretrained_record(config.start).files_up)
+    return config.changed({"data.up": up}), said
+
+
+def begin(task: PretrainTask, start: str) -> Transfer:
+    """Take over the weights of ``start``, and say what became of them.
+
+    :class:`CheckpointError` lists the sizes that differ, and how to take them over.
+    """
+    source, _ = load_pretrained(start)
+    try:
+        return task.go_on_from(source)
+    except CheckpointError as error:
+        theirs, ours = (model.encoder.config.alone().model_dump() for model in (source, task.student))
+        differing = [
+            f"  model.{name}: {theirs.get(name)} in the weights, {value} here"
+            for name, value in ours.items()
+            if theirs.get(name) != value
+        ]
+        raise CheckpointError(
+            "\n".join(
+                [
+                    f"Pre-training cannot go on from {start}: its encoder is of other sizes.",
+                    *(differing or [str(error)]),
+                    "Leave the sizes out: `i2pmae pretrain RECIPE --start` and i2pmae.pretrain(start=...) take those "
+                    "of the weights.",
+                ]
+            )
+        ) from None

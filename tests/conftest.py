@@ -7,6 +7,7 @@ os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # as the command sets
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread each: threads of several processes would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,13 @@ def _no_named_weights(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     nowhere = Path(tmp_path_factory.getbasetemp()) / "no-weights"
     monkeypatch.setattr("i2pmae.weights.named.SHIPPED", nowhere / "shipped")
     monkeypatch.setenv("I2PMAE_WEIGHTS", str(nowhere / "own"))
+
+
+@pytest.fixture
+def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts random weights of a kind into what is taken for the package, under a name; gives their folder."""
+    from tests.weights.small_models import save_model
+
+    place = tmp_path / "shipped"
+    monkeypatch.setattr("i2pmae.weights.named.SHIPPED", place)
+    return lambda name="tiny", kind="i2p-mae encoder": save_model(place / name, kind)

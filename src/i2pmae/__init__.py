@@ -54,20 +54,8 @@ __version__ = version("i2pmae")
 _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
-        *(
-            "bench",
-            "compare",
-            "convert",
-            "embed",
-            "export",
-            "fewshot",
-            "finetune",
-            "predict",
-            "pretrain",
-            "probe",
-            "results",
-        ),
-        *("segment", "view"),
+        *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "predict", "pretrain", "probe"),
+        *("results", "segment", "view"),
     )
 }
 _HOMES = {

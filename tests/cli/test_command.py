@@ -72,7 +72,11 @@ def test_every_command_explains_itself(call: Call, command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_option_has_status_2(call: Call, command: str) -> None:
     needed = {"embed": ("a", "b", "--output", "c.npz"), "probe": ("a", "--data", "b"), "view": ("a",)}
-    needed |= {"predict": ("a", "b"), "convert": ("a", "--from", "point-mae", "--output", "b")}
+    needed |= {
+        "predict": ("a", "b"),
+        "convert": ("a", "--from", "point-mae", "--output", "b"),
+        "export": ("a", "--output", "b"),
+    }
     status, out, err = call(command, *needed.get(command, ()), "--devcie", "cpu")
     assert (status, out) == (2, "")
     assert "--devcie" in err

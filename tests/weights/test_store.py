@@ -251,3 +251,30 @@ def test_only_folders_with_weights_are_named_as_near(folder: Path) -> None:
     (folder.parent / "wieght").mkdir()
     with pytest.raises(CheckpointError, match=r"Did you mean 'weights'\?"):
         load_model(folder.parent / "wieghts")
+
+
+def test_half_precision_is_half_the_size_and_read_as_float32(
+    folder: Path, model: I2PMAE, record: ModelRecord, tmp_path: Path
+) -> None:
+    for norm in (module for module in model.modules() if hasattr(module, "running_var")):
+        norm.running_var.fill_(1e6)  # beyond half precision
+    save_weights(tmp_path / "half", model, record, precision="fp16")
+    loaded, read = load_model(tmp_path / "half")
+    assert read == record
+    stored, expected = load_file(tmp_path / "half" / "model.safetensors"), model.state_dict()
+    parameters = dict(model.named_parameters())
+    for name, value in loaded.state_dict().items():
+        assert value.dtype == expected[name].dtype
+        assert stored[name].dtype == (torch.float16 if name in parameters else expected[name].dtype)
+        assert torch.equal(value, expected[name].half().float() if name in parameters else expected[name])
+    sizes = [(place / "model.safetensors").stat().st_size for place in (tmp_path / "half", folder)]
+    assert sizes[0] < 0.7 * sizes[1]
+
+
+def test_weights_beyond_half_precision_are_refused(model: I2PMAE, record: ModelRecord, tmp_path: Path) -> None:
+    other = I2PMAE(model.config)
+    with torch.no_grad():
+        other.coordinate_head.bias[0] = 1e5
+    with pytest.raises(UsageError, match=r"coordinate_head.bias reach 1e\+05.*fp32"):
+        save_weights(tmp_path, other, record, precision="fp16")
+    assert not list(tmp_path.iterdir())

@@ -8,8 +8,8 @@ from i2pmae.encoders.config import PlainConfig
 from i2pmae.tasks.classifier.config import ClassifierConfig
 from i2pmae.tasks.classifier.model import Classifier
 from i2pmae.tasks.segmentation.model import Segmenter
-from i2pmae.weights.transfer import encoder_config, start_from
-from tests.weights.small_models import CLASSES, TINY_ALONE, TINY_PLAIN, make_model, save_model
+from i2pmae.weights.transfer import encoder_alone, encoder_config, go_on_from, load_pretrained, start_from
+from tests.weights.small_models import CLASSES, POINTS, TINY_ALONE, TINY_I2P, TINY_PLAIN, make_model, save_model
 
 
 def head(encoder: object, **options: object) -> Classifier:
@@ -116,3 +116,49 @@ def test_an_encoder_is_described_without_its_pretraining(kind: str) -> None:
 
 def test_a_hierarchy_is_described_as_it_is() -> None:
     assert encoder_config(make_model("i2p-mae classification")[0]) == TINY_ALONE
+
+
+PRETRAINED = ["i2p-mae pretraining", "point-m2ae pretraining", "point-mae pretraining", "point-bert pretraining"]
+
+
+@pytest.mark.parametrize("kind", [*PRETRAINED, "i2p-mae encoder"])
+def test_an_encoder_alone_embeds_as_the_model_that_it_is_from(kind: str) -> None:
+    model, record = make_model(kind)
+    alone, described = encoder_alone(model, record)
+    points = torch.randn(2, POINTS, 3)
+    assert torch.equal(alone.embed(points), model.embed(points))
+    assert torch.equal(alone.point_features(points), model.point_features(points))
+    assert (described.task, described.method, described.pooling) == ("encoder", record.method, record.pooling)
+    assert all(name.startswith("encoder.") for name in alone.state_dict())
+
+
+@pytest.mark.parametrize("kind", PRETRAINED)
+def test_pretraining_goes_on_with_all_that_fits(kind: str) -> None:
+    source, record = make_model(kind)
+    model = record.build()
+    done = go_on_from(model, source)
+    assert done.initial == () and done.parts
+    assert all(torch.equal(value, source.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_parts_of_another_size_keep_their_initial_weights() -> None:
+    source, record = make_model("i2p-mae pretraining")
+    model = record.changed(model=TINY_I2P.changed(predicted_points=3)).build()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    done = go_on_from(model, source)
+    assert (done.parts, done.initial) == (("decoder",), ("coordinate_head", "semantic_head"))
+    assert "copied too: decoder; with initial weights: coordinate_head, semantic_head" in str(done)
+    for name, value in model.state_dict().items():
+        expected = before if name.startswith(("coordinate", "semantic")) else source.state_dict()
+        assert torch.equal(value, expected[name])
+
+
+def test_an_encoder_alone_leaves_the_rest_as_it_is() -> None:
+    done = go_on_from(make_model("i2p-mae pretraining")[1].build(), make_model("i2p-mae encoder")[0])
+    assert (done.parts, done.initial) == ((), ("decoder", "coordinate_head"))
+
+
+def test_training_starts_from_no_downstream_task(tmp_path: Path) -> None:
+    folder = save_model(tmp_path, "i2p-mae classification")
+    with pytest.raises(CheckpointError, match="not an encoder alone or a pre-trained encoder"):
+        load_pretrained(folder)

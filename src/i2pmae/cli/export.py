@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-
+from i2pmae.cli.arguments import in_order
 from i2pmae.cli.options import parse
 
 __all__ = ["run"]
@@ -15,6 +14,8 @@ __all__ = ["run"]
 @dataclass(frozen=True)
 class Export:
     """Store the encoder of a pre-trained model alone, small enough to hand on.
+
+    usage: i2pmae export CHECKPOINT --output FOLDER
 
     Decoder and heads are left behind. The folder is a weights folder as any: it
     can be embedded with, fine-tuned and pre-trained further. Its record keeps
@@ -25,8 +26,8 @@ class Export:
       i2pmae export runs/tiny --output weights/tiny-exact --precision fp32
     """
 
-    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-    """Run folder, weights folder or name (`i2pmae models`) of a pre-trained model."""
+    checkpoint: str
+    """Run folder, weights folder or name (`i2pmae models`) of a pre-trained model; the first word, or named."""
     output: Path
     """Folder to write the weights to."""
     precision: Literal["fp16", "fp32"] = "fp16"
@@ -35,7 +36,7 @@ class Export:
 
 def run(arguments: Sequence[str]) -> None:
     """Export, and say what was written."""
-    options = parse(Export, "export", arguments)
+    options = parse(Export, "export", in_order(Export, "export", ("checkpoint",), arguments))
     from i2pmae.commands.export import export
     from i2pmae.common.text import size_in_words
 

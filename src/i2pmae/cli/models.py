@@ -43,5 +43,7 @@ def run(arguments: Sequence[str]) -> None:
         print(columns([("NAME", "CHANNELS", "PARAMETERS", "SIZE", "WHAT", "LICENCE", "LINEAR PROBE", "WHERE"), *rows]))
     else:
         print("No weights with a name are here.")
-    for name in NAMED.keys() - {model.name for model in found}:
-        print(f"{name} ({NAMED[name].what}) is not here; it would be in {weights_folder() / name}")
+    here = {model.name for model in found}
+    for name, known in NAMED.items():
+        if name not in here:
+            print(f"{name} ({known.what}) is not here; it would be in {weights_folder() / name}")

@@ -14,7 +14,8 @@ from i2pmae.weights.transfer import encoder_alone, load_pretrained
 __all__ = ["PROBE", "export"]
 
 PROBE = {"accuracy": "probe", "twin": "probe_untrained", "data": "probe_data"}
-"""Where the notes of exported weights keep the probe of their run: its accuracy, that of the initial weights, its data."""
+"""Where the notes of exported weights keep what the probe of their run found: for the weights, the initial ones, on
+which data."""
 
 
 def export(checkpoint: str | Path, output: str | Path, *, precision: Literal["fp16", "fp32"] = "fp16") -> Path:

@@ -60,6 +60,7 @@ def test_a_folder_of_the_same_name_is_meant_by_its_path(ship: Ship, tmp_path: Pa
     assert read_record("tiny").method == "i2p-mae"
     assert read_record("./tiny").method == read_record(Path("tiny")).method == "point-mae"
     assert as_text(Path("tiny")) == "./tiny" and as_text("tiny") == "tiny" and as_text(Path("a/tiny")) == "a/tiny"
+    assert as_text(Path("scratch")) == "./scratch"
     assert introduced("tiny").endswith("The folder of that name is meant by ./tiny.")
 
 

@@ -14,7 +14,7 @@ from i2pmae.encoders.starts import known_start
 from i2pmae.runs.config import OutputConfig
 from i2pmae.tasks.format1 import is_format1, upgrade
 from i2pmae.training.config import OptimiserConfig, TrainingConfig
-from i2pmae.weights.named import Checkpoint, default_weights
+from i2pmae.weights.named import SCRATCH, Checkpoint, default_weights
 
 __all__ = [
     "TASK_CONFIGS",
@@ -66,10 +66,6 @@ class EncoderChanges(Config):
     """Per level, how far a token attends (in a hierarchical encoder); as in pre-training where absent."""
     drop_path: float | None = Field(None, ge=0, lt=1)
     """Stochastic depth of the last block; as in pre-training where absent."""
-
-
-SCRATCH = "scratch"
-"""What asks for initial weights in the place of a checkpoint; a folder of that name is meant by ``./scratch``."""
 
 
 def _start(given: Any) -> Any:

@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT",
     "NAMED",
     "RECORD_FILE",
+    "SCRATCH",
     "WEIGHTS_FILE",
     "Checkpoint",
     "NamedWeights",
@@ -61,6 +62,8 @@ NAMED = {
     )
 }
 """The catalogue, by name."""
+SCRATCH = "scratch"
+"""What asks a task for initial weights in the place of a checkpoint."""
 DEFAULT = "tiny"
 """The name of the weights that are used where nobody says which."""
 
@@ -131,7 +134,7 @@ def _namesake(name: str) -> str:
 def as_text(given: Any) -> Any:
     """A checkpoint as it is written in configurations: text, in which a path is never mistaken for a name."""
     if isinstance(given, Path):
-        return f"./{given}" if is_name(str(given)) else str(given)
+        return f"./{given}" if is_name(str(given)) or str(given) == SCRATCH else str(given)
     return given
 
 

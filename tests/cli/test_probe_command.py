@@ -59,6 +59,17 @@ def test_other_classifiers_can_be_chosen(call: Call, weights: Path, archive: Pat
     assert status == 2 and "forest" in err
 
 
+def test_the_read_out_can_be_chosen(call: Call, weights: Path, archive: Path, tmp_path: Path) -> None:
+    table = tmp_path / "features.npz"
+    status, out, err = call("probe", weights, archive, "--json", "--pooling", "levels:mean|max", "--features", table)
+    assert status == 0, err
+    width = json.loads(out)["selected"]["features"]
+    assert width > json.loads(call("probe", weights, archive, "--json")[1])["selected"]["features"]
+    assert np.load(table)["embedding"].shape == (42, width)
+    status, _, err = call("probe", weights, archive, "--pooling", "levels:median")
+    assert status == 2 and "levels:mean|max" in err
+
+
 def test_features_can_be_written_too(call: Call, weights: Path, archive: Path, tmp_path: Path) -> None:
     probe = ("probe", weights, "--data", archive, "--json")
     status, out, err = call(*probe, "--features", tmp_path / "f.npz")

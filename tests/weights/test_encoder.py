@@ -338,3 +338,17 @@ def test_the_module_learns_in_a_loop_of_ones_own(encoder: Encoder, clouds: np.nd
 def test_the_module_refuses_what_the_encoder_cannot_take(encoder: Encoder, clouds: np.ndarray) -> None:
     with pytest.raises(UsageError, match="16"):
         encoder.module(unit(clouds)[:, :10])
+
+
+def test_another_read_out_is_the_same_encoder(encoder: Encoder, clouds: np.ndarray) -> None:
+    wide = encoder.read_out("levels:mean|max")
+    assert wide.pooling == "levels:mean|max" and wide.embedding_dim == 2 * sum(encoder.model.encoder.widths)
+    found = wide.embed(clouds)
+    np.testing.assert_array_equal(found, encoder.embed(clouds, pooling="levels:mean|max"))
+    coarsest = encoder.embed(clouds, pooling="mean|max")
+    np.testing.assert_array_equal(found[:, -coarsest.shape[1] :], coarsest)
+    assert encoder.read_out(None) is encoder and encoder.pooling != wide.pooling
+    with pytest.raises(UsageError, match="Unknown pooling 'mode'"):
+        encoder.read_out("mode")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"needs an encoder with a \[CLS\] token"):
+        encoder.read_out("class|max")

@@ -9,6 +9,7 @@ import tyro
 
 from i2pmae.cli.arguments import in_order
 from i2pmae.cli.options import ReadingOptions, otherwise, parse
+from i2pmae.encoders.pooling import Pooling
 
 __all__ = ["run"]
 
@@ -37,6 +38,8 @@ class Embed:
     """Clouds at a time."""
     device: str = "auto"
     """auto, cpu, mps, cuda or cuda:N."""
+    pooling: Annotated[Pooling | None, tyro.conf.DisallowNone, otherwise("as the weights say")] = None
+    """How tokens become a vector: of the coarsest level, or of all levels; + adds, | puts side by side."""
     reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = field(default_factory=ReadingOptions)
 
 
@@ -52,6 +55,7 @@ def run(arguments: Sequence[str]) -> None:
         point_features=options.point_features,
         batch_size=options.batch_size,
         device=options.device,
+        pooling=options.pooling,
         **options.reading.given(),
     )
     size = found.clouds.points.shape[1]

@@ -9,6 +9,7 @@ import tyro
 
 from i2pmae.cli.arguments import in_order
 from i2pmae.cli.options import ReadingOptions, otherwise, parse
+from i2pmae.encoders.pooling import Pooling
 
 if TYPE_CHECKING:
     from i2pmae.runs.record import RunRecord
@@ -52,6 +53,8 @@ class Probe:
     """Clouds at a time."""
     device: str = "auto"
     """auto, cpu, mps, cuda or cuda:N."""
+    pooling: Annotated[Pooling | None, tyro.conf.DisallowNone, otherwise("as the weights say")] = None
+    """How tokens become a vector: of the coarsest level, or of all levels; + adds, | puts side by side."""
     reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = field(default_factory=ReadingOptions)
 
 
@@ -69,6 +72,7 @@ def run(arguments: Sequence[str]) -> None:
         folds=options.folds,
         batch_size=options.batch_size,
         device=options.device,
+        pooling=options.pooling,
         **options.reading.given(),
     )
     print(record.model_dump_json(indent=2) if options.json else _table(record))

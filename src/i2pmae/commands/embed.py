@@ -9,6 +9,7 @@ from i2pmae.commands.reading import Reading, given, open_data
 from i2pmae.commands.use import encoder_for
 from i2pmae.common.errors import UsageError
 from i2pmae.data.clouds import CloudSet
+from i2pmae.encoders.pooling import Pooling
 from i2pmae.evaluation.embed import check_output, embed_to_file
 from i2pmae.evaluation.features import embed_set
 from i2pmae.typing import Float
@@ -50,6 +51,7 @@ def embed(
     point_features: bool = False,
     batch_size: int = 64,
     device: str = "auto",
+    pooling: Pooling | None = None,
     shown: bool = True,
     **reading: Unpack[Reading],
 ) -> Embedded:
@@ -66,6 +68,7 @@ def embed(
         point_features: also write the points of each cloud and one vector per point; needs ``output``.
         batch_size: clouds at a time.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        pooling: how tokens become a vector, as in :meth:`i2pmae.Encoder.embed`; as the weights say where absent.
         shown: whether progress is shown.
         reading: see :class:`~i2pmae.commands.reading.Reading`.
 
@@ -78,6 +81,7 @@ def embed(
         raise UsageError("Features of points are many: name a file for them (output), .parquet or .npz.")
     data = given(data)
     encoder, _ = encoder_for(checkpoint, data, device, shown)
+    encoder = encoder.read_out(pooling)
     clouds = open_data(data, encoder.points, encoder.record, reading, shown)
     if output is None:
         vectors = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)

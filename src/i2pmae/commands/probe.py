@@ -7,6 +7,7 @@ from i2pmae.commands.reading import Reading, given, open_data, source_name
 from i2pmae.commands.use import encoder_for
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.sources import is_shapes
+from i2pmae.encoders.pooling import Pooling
 from i2pmae.evaluation.embed import check_output, embed_to_file
 from i2pmae.evaluation.features import embed_set
 from i2pmae.evaluation.probe import probe_encoder
@@ -26,6 +27,7 @@ def probe(
     folds: int = 5,
     batch_size: int = 64,
     device: str = "auto",
+    pooling: Pooling | None = None,
     shown: bool = True,
     **reading: Unpack[Reading],
 ) -> RunRecord:
@@ -46,6 +48,7 @@ def probe(
         folds: folds of the cross-validation.
         batch_size: clouds at a time.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        pooling: how tokens become a vector, as in :meth:`i2pmae.Encoder.embed`; as the weights say where absent.
         shown: whether progress is shown.
         reading: see :class:`~i2pmae.commands.reading.Reading`; ``seed`` also decides folds and what is held out.
 
@@ -58,6 +61,7 @@ def probe(
     if "labels" not in reading and not isinstance(data, CloudSet):
         reading["labels"] = "none" if is_shapes(data) else "folder"
     encoder, where = encoder_for(checkpoint, data, device, shown)
+    encoder = encoder.read_out(pooling)
     clouds = open_data(data, encoder.points, encoder.record, reading, shown)
     embeddings = None
     if features is not None:

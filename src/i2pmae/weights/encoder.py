@@ -49,6 +49,16 @@ class Encoder(AppliedModel):
         assert self.record.pooling is not None  # a record without says that there is no encoder
         return self.record.pooling
 
+    def read_out(self, pooling: Pooling | None) -> "Encoder":
+        """The same encoder with another read-out (:class:`UsageError` for one that it has not); itself where None."""
+        if pooling is None or pooling == self.pooling:
+            return self
+        if pooling not in POOLINGS:
+            raise UsageError(f"Unknown pooling {pooling!r}: expected {' or '.join(POOLINGS)}.")
+        if pooling == "class|max" and not getattr(self.model.encoder.config, "class_token", False):
+            raise UsageError("The pooling 'class|max' needs an encoder with a [CLS] token, which this one lacks.")
+        return Encoder(self.model, self.record.changed(pooling=pooling), self.device)
+
     @property
     def info(self) -> dict[str, Any]:
         """What it is: method and task, what it was trained on and with, its sizes, and the notes of its record.

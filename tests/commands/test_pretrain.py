@@ -104,3 +104,35 @@ def test_there_must_be_a_run_to_resume(config: PretrainConfig, tmp_path: Path) -
     with pytest.raises(i2pmae.UsageError, match=r"no run in .*run to resume"):
         i2pmae.pretrain(config, resume=True, shown=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_read_out_can_be_chosen_by_cross_validation(config: PretrainConfig, tmp_path: Path) -> None:
+    record = i2pmae.pretrain(config, choose_pooling=True, report=False, shown=False)
+    encoder = i2pmae.load(tmp_path / "run")
+    named = "cross-validated "
+    scores = {
+        note.removeprefix(named): value for note, value in encoder.info["notes"].items() if note.startswith(named)
+    }
+    assert scores.keys() == {"max", "mean+max", "mean|max", "levels:max", "levels:mean|max"}
+    assert scores[encoder.pooling] == max(scores.values())
+    assert record.selected["features"] == encoder.embedding_dim == encoder.model.embedding_dim()
+    with np.load(config.data.source) as data:
+        rows, labels = data["split"] == "train", data["labels"]
+        wanted = i2pmae.embed(encoder, config.data.source, points=32, shown=False)
+    from i2pmae.evaluation.classifiers import CLASSIFIERS, choose
+
+    features = wanted.embeddings[rows]
+    again = choose(
+        CLASSIFIERS["svm"], features, labels[rows], values=None, folds=5, names=["0", "1", "2"], seed=0, shown=False
+    )
+    assert max(again.scores.values()) == pytest.approx(scores[encoder.pooling], abs=1e-6)
+
+
+def test_without_labels_the_read_out_stays(
+    config: PretrainConfig, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    with np.load(config.data.source) as data:
+        np.savez(tmp_path / "plain.npz", points=data["points"])
+    i2pmae.pretrain(config, data=str(tmp_path / "plain.npz"), choose_pooling=True, report=False)
+    assert i2pmae.load(tmp_path / "run").pooling == config.method.pooling
+    assert "The read-out stays max" in capfd.readouterr().err

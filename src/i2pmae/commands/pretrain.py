@@ -4,12 +4,12 @@ import copy
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from i2pmae.commands.pretrain_probe import Watch, compare_probes
+from i2pmae.commands.pretrain_probe import Watch, compare_probes, cross_validated
 from i2pmae.commands.pretrain_start import begin, with_axis, with_sizes
 from i2pmae.common.devices import resolve_device
 from i2pmae.common.errors import CheckpointError, DataError
@@ -19,6 +19,7 @@ from i2pmae.data.choosing import one_per_class
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
 from i2pmae.encoders.base import PointModel
+from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods import METHODS, recipes
 from i2pmae.methods.base import Setting
 from i2pmae.methods.config import PretrainConfig
@@ -59,6 +60,8 @@ class _Run:
     """Where it is computed."""
     shown: bool
     """Whether progress is shown."""
+    read_outs: Mapping[Pooling, float] = field(default_factory=dict)
+    """What each way to pool tokens reached in cross-validation, where one was chosen by it; the best comes first."""
 
     def say(self, message: str) -> None:
         """Tell the user, unless nothing is to be shown."""
@@ -84,8 +87,9 @@ class _Run:
                 "epochs": config.training.epochs,
                 "seed": config.training.seed,
                 **({} if config.start is None else {"start": config.start}),
+                **({f"cross-validated {name}": round(score, 6) for name, score in self.read_outs.items()}),
             },
-            pooling=config.method.pooling,
+            pooling=next(iter(self.read_outs), config.method.pooling),
             model=self.task.student.config,
         )
 
@@ -134,6 +138,7 @@ def pretrain(
             return finished
         run = _open(config, folder, teacher, shown)
         fitted = _train(run, folder, resume)
+        run = _with_read_out(run)
         save_weights(folder.path, run.task.student, run.record())
         probe, scatter = _probe(run)
         record = _record(run, fitted, probe, time.monotonic() - started)
@@ -186,6 +191,22 @@ def _train(run: _Run, folder: RunFolder, resume: bool) -> FitResult:
     if config.output.watch_epochs and run.training.labels is not None:
         watch.append(Watch(config, run.task.student, run.record(), run.training, folder.path, run.shown))
     return fit(run.task, run.training, config.training, folder.path, resume=resume, hooks=watch, shown=run.shown)
+
+
+def _with_read_out(run: _Run) -> _Run:
+    """The run with the read-out that cross-validation on its training clouds prefers, where that is asked for."""
+    if not run.config.output.choose_pooling:
+        return run
+    try:
+        found = cross_validated(run.config, run.task.student, run.record(), run.training, run.device, run.shown)
+    except DataError as error:
+        run.say(f"The read-out stays {run.config.method.pooling}: {error}")
+        return run
+    best = next(iter(found))
+    run.say(f"Read-out {best}: {found[best]:.1%} in cross-validation on training clouds")
+    for model in run.models().values():
+        model.pooling = best
+    return replace(run, read_outs=found)
 
 
 def _probe(run: _Run) -> tuple[RunRecord | None, EmbeddingScatter | None]:

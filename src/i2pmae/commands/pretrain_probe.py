@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 
+from i2pmae.common.errors import DataError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
 from i2pmae.common.seeds import numpy_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.encoders.base import PointModel
+from i2pmae.encoders.pooling import Pooling
+from i2pmae.evaluation.classifiers import CLASSIFIERS, choose
 from i2pmae.evaluation.features import embed_set
 from i2pmae.evaluation.probe import linear_probe, train_and_test
 from i2pmae.methods.config import PretrainConfig
@@ -22,7 +26,7 @@ from i2pmae.viz import EmbeddingScatter
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.record import ModelRecord
 
-__all__ = ["Watch", "compare_probes"]
+__all__ = ["Watch", "compare_probes", "cross_validated"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,35 @@ def compare_probes(
     scatter = EmbeddingScatter(last.test, test.labels, classes, first.test, ids=test.ids, points=test.points)
     others = dict(zip(list(found)[1:-1], (made for made, _ in between), strict=True))
     return after.changed(children=others).with_twin(before), scatter
+
+
+def cross_validated(
+    config: PretrainConfig,
+    model: PointModel,
+    record: ModelRecord,
+    clouds: CloudSet,
+    device: torch.device,
+    shown: bool,
+) -> dict[Pooling, float]:
+    """What every read-out of a model reaches in the cross-validation of a linear SVM on labelled training clouds, the
+    best first, of equals the one with fewer channels.
+
+    :class:`DataError` where there are no labels, or too few clouds of a class.
+    """
+    seed = config.training.seed
+    sample = _capped(clouds, config.output.probe_clouds, seed)
+    if sample.labels is None:
+        raise DataError(f"{clouds.name} has no labels, by which one could be chosen.")
+    present, labels = np.unique(sample.labels, return_inverse=True)
+    names = [str(label) if sample.classes is None else sample.classes[label] for label in present]
+    encoder = Encoder(model, record, device)
+    read = [kind for kind in get_args(Pooling) if encoder.has(kind)]
+    found: list[tuple[float, int, Pooling]] = []
+    for kind in read:
+        features = embed_set(encoder.read_out(kind), sample, shown=shown)
+        chosen = choose(CLASSIFIERS["svm"], features, labels, values=None, folds=5, names=names, seed=seed, shown=shown)
+        found.append((max(chosen.scores.values()), -features.shape[1], kind))
+    return {kind: score for score, _, kind in sorted(found, reverse=True)}
 
 
 def _capped(clouds: CloudSet, most: int | None, seed: int) -> CloudSet:

@@ -51,6 +51,9 @@ class PretrainOutput(OutputConfig):
     """Linear-probe the untrained and the trained encoder where the data has labels."""
     probe_clouds: int | None = Field(None, ge=10)
     """Most clouds of each split that the probe of a run takes; all where absent."""
+    choose_pooling: bool = False
+    """Choose how tokens become an embedding by cross-validation on labelled training clouds, when training is over, in
+    the place of ``pooling``. What each way reached is noted with the weights."""
     watch_epochs: int | None = Field(None, ge=1)
     """Probe every so many epochs, on training clouds held out for it: the test set is read once, at the end."""
 

@@ -55,9 +55,13 @@ class Encoder(AppliedModel):
             return self
         if pooling not in POOLINGS:
             raise UsageError(f"Unknown pooling {pooling!r}: expected {' or '.join(POOLINGS)}.")
-        if pooling == "class|max" and not getattr(self.model.encoder.config, "class_token", False):
+        if not self.has(pooling):
             raise UsageError("The pooling 'class|max' needs an encoder with a [CLS] token, which this one lacks.")
         return Encoder(self.model, self.record.changed(pooling=pooling), self.device)
+
+    def has(self, pooling: Pooling) -> bool:
+        """Whether tokens can be pooled in this way: all can but by the [CLS] token of an encoder that has none."""
+        return pooling != "class|max" or bool(getattr(self.model.encoder.config, "class_token", False))
 
     @property
     def info(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from i2pmae import ops
 FPS, KNN = sys.modules["i2pmae.ops.fps"], sys.modules["i2pmae.ops.knn"]
 
 
-def plain_fps(points: torch.Tensor, count: int) -> torch.Tensor:
-    return FPS._fps(points, count)
+def plain_fps(points: torch.Tensor, count: int, weight: torch.Tensor | None = None) -> torch.Tensor:
+    return FPS._fps(points, count, None if weight is None else weight.to(points.dtype).square())
 
 
 def plain_knn(query: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
@@ -76,6 +76,15 @@ def test_fps_is_that_of_pytorch(name: str) -> None:
         assert torch.equal(ops.fps(points, count), plain_fps(points.detach(), count))
 
 
+@pytest.mark.parametrize("name", CLOUDS)
+def test_weighted_fps_is_that_of_pytorch_and_with_equal_weights_that_without(name: str) -> None:
+    points = CLOUDS[name]
+    weight = torch.rand(points.shape[:2], generator=generator(5)) + 0.1
+    for count in {1, min(2, points.shape[1]), points.shape[1]}:
+        assert torch.equal(ops.fps(points, count, weight), plain_fps(points.detach(), count, weight))
+        assert torch.equal(ops.fps(points, count, torch.ones_like(weight)), ops.fps(points, count))
+
+
 @pytest.mark.parametrize("k", [1, 3, 16, 128, 200, 300])
 @pytest.mark.parametrize("name", CLOUDS)
 def test_knn_is_that_of_pytorch(name: str, k: int) -> None:
@@ -90,7 +99,9 @@ def test_knn_is_that_of_pytorch(name: str, k: int) -> None:
 def test_ties_go_to_the_lowest_index(k: int, number: int, queries: int, side: int, seed: int) -> None:
     points, query = grid(2, number, side, seed), grid(2, queries, side, seed + 1)
     assert torch.equal(ops.knn(query, points, min(k, number)), plain_knn(query, points, min(k, number)))
-    assert torch.equal(ops.fps(points, min(k, number)), plain_fps(points, min(k, number)))
+    weight = torch.randint(1, 4, points.shape[:2], generator=generator(seed + 2)).float()
+    for factors in (None, weight):
+        assert torch.equal(ops.fps(points, min(k, number), factors), plain_fps(points, min(k, number), factors))
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
@@ -105,6 +116,7 @@ def test_results_do_not_depend_on_threads() -> None:
     groups = clouds(900, 16)
     calls: list[Callable[[], torch.Tensor]] = [
         lambda: ops.fps(points, 200),
+        lambda: ops.fps(points, 200, points[..., 0].abs() + 0.1),
         lambda: ops.knn(points, points, 9),
         lambda: ops.knn(dense[:, :2000], dense, 5),
         lambda: ops.knn(groups, groups.flip(0), 1),
@@ -147,7 +159,7 @@ def test_other_kinds_are_left_to_pytorch() -> None:
     with FakeTensorMode():
         fake = torch.empty(2, 60, 3)
         assert ops.knn(fake, fake, 1).shape == (2, 60, 1)
-        assert ops.fps(fake, 7).shape == (2, 7)
+        assert ops.fps(fake, 7).shape == ops.fps(fake, 7, torch.empty(2, 60)).shape == (2, 7)
 
 
 @pytest.mark.parametrize("distance", [ops.chamfer_l1, ops.chamfer_l2])

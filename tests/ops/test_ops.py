@@ -28,10 +28,29 @@ def test_fps_chooses_what_the_loop_chooses(points: torch.Tensor) -> None:
     assert ops.fps(points, 12).tolist() == expected
 
 
+@pytest.mark.parametrize("points", [clouds(2, 40), clouds(2, 40, dtype=torch.float64), lattice(3, 30)])
+def test_weighted_fps_chooses_what_the_loop_chooses(points: torch.Tensor) -> None:
+    # Powers of two, so that equal products are equal however they are rounded.
+    weight = 2.0 ** torch.randint(-2, 3, points.shape[:2], generator=torch.Generator().manual_seed(1))
+    expected = [geometry.fps(cloud.numpy(), 12, row.numpy()) for cloud, row in zip(points, weight, strict=True)]
+    assert ops.fps(points, 12, weight).tolist() == expected
+    assert expected != ops.fps(points, 12).tolist()
+
+
+def test_weighted_fps_is_dense_where_weights_are_large() -> None:
+    points = torch.stack([torch.linspace(0, 1, 2001), torch.zeros(2001), torch.zeros(2001)], -1)[None]
+    weight = torch.where(points[..., 0] > 0.5, 4.0, 1.0)
+    chosen = points[0, ops.fps(points, 400, weight)[0], 0]
+    assert (chosen > 0.5).float().mean() == pytest.approx(0.8, abs=0.05), "four times as dense on a line"
+
+
 def test_fps_of_a_prefix_is_the_prefix() -> None:
     points = clouds(2, 100)
-    ordered = ops.gather(points, ops.fps(points, 64))
-    assert ops.fps(ordered, 16).tolist() == [list(range(16))] * 2
+    weights = (None, torch.rand(2, 100, generator=torch.Generator().manual_seed(2)) + 0.1)
+    for weight in weights:
+        chosen = ops.fps(points, 64, weight)
+        own = None if weight is None else weight.gather(1, chosen)
+        assert ops.fps(ops.gather(points, chosen), 16, own).tolist() == [list(range(16))] * 2
 
 
 def test_fps_takes_points_near_the_origin() -> None:
@@ -165,6 +184,11 @@ def test_too_few_points_are_said(call) -> None:
         call(clouds(1, 5))
 
 
+def test_weights_of_other_points_are_said() -> None:
+    with pytest.raises(UsageError, match=r"of shape \(2, 5\), got \(2, 4\)"):
+        ops.fps(clouds(2, 5), 3, torch.ones(2, 4))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_finds_what_the_cpu_finds() -> None:
@@ -175,6 +199,8 @@ def test_a_gpu_finds_what_the_cpu_finds() -> None:
     ties = lattice(4, 300)
     assert torch.equal(ops.knn(ties.cuda(), ties.cuda(), 1).cpu(), ops.knn(ties, ties, 1))
     assert torch.equal(ops.fps(ties.cuda(), 64).cpu(), ops.fps(ties, 64))
+    weight = torch.rand(4, 300) + 0.1
+    assert torch.equal(ops.fps(ties.cuda(), 64, weight.cuda()).cpu(), ops.fps(ties, 64, weight))
     torch.testing.assert_close(
         ops.chamfer_l2(on_gpu[:, :200], on_gpu[:, 200:]).cpu(), ops.chamfer_l2(points[:, :200], points[:, 200:])
     )

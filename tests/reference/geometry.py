@@ -3,10 +3,12 @@
 import numpy as np
 
 
-def fps(points: np.ndarray, count: int) -> list[int]:
+def fps(points: np.ndarray, count: int, weight: np.ndarray | None = None) -> list[int]:
     chosen = [0]
     while len(chosen) < count:
         distance = [min(float(((p - points[c]) ** 2).sum()) for c in chosen) for p in points]
+        if weight is not None:
+            distance = [float(w) * d**0.5 for w, d in zip(weight, distance, strict=True)]
         chosen.append(int(np.argmax(distance)))
     return chosen
 

@@ -77,6 +77,13 @@ def dense():
     return I2PMAETask(I2PMAE(config.model.changed(semantic_dim=3 * 4)), config, Painter(), points=POINTS)
 
 
+def sampled():
+    """Centres where saliency is high, masks by ranks of the length of features."""
+    guidance = {"kind": "rank", "saliency": "feature-norm"}
+    config = I2PMAEMethodConfig(model=SIZES["tiny"], guidance=guidance, sampling={"alpha": 0.5})
+    return I2PMAETask(I2PMAE(config.model.changed(semantic_dim=18)), config, Painter(), points=POINTS)
+
+
 class Vectors:
     """Vectors of the views of twenty clouds."""
 
@@ -149,6 +156,7 @@ TASKS = {
     "i2p-mae": i2p_mae,
     "i2p-mae, all embedded": lambda: i2p_mae(visible_only=False),
     "i2p-mae, dense": dense,
+    "i2p-mae, sampled by saliency": sampled,
     "i2p-mae, whole views": whole,
     "point-m2ae": point_m2ae,
     "point-mae": point_mae,

@@ -47,7 +47,7 @@ SMALL: dict[str, tuple[str, ...]] = {
 """Arguments with which a benchmark takes a moment."""
 LAST: dict[str, tuple[str, ...]] = {
     "embedded_teacher": ("| labelled | 1.00 | 1.00 | 1.00 |",),
-    "guidance": ("standardised", "0.5"),
+    "guidance": ("2.00",),
     "growth": ("projection, 3 views",),
     "ops": ("whole map enlarged",),
     "probe": ("0.01",),

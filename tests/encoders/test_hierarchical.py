@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from i2pmae.common.errors import UsageError
 from i2pmae.encoders.base import EncoderModel, PointModel
+from i2pmae.encoders.config import GuidanceKind
 from i2pmae.encoders.masking import guidance_logits, propagate, sample_visible, visible_count
 from i2pmae.encoders.tokenizer import Hierarchy, check_points, point_indices, tokenise
 from i2pmae.methods.i2p_mae.config import I2PMAEConfig
@@ -65,13 +66,20 @@ def test_levels_are_prefixes_and_know_their_points() -> None:
 def test_guidance_prefers_salient_tokens_as_much_as_asked() -> None:
     saliency = torch.linspace(0, 0.02, 64).repeat(2000, 1)
     draws = {}
-    for kind, temperature in (("paper", 1.0), ("standardised", 1.0), ("standardised", 0.5), ("random", 1.0)):
+    for kind, temperature in (
+        ("paper", 1.0),
+        ("standardised", 1.0),
+        ("standardised", 0.5),
+        ("log", 1.0),
+        ("rank", 1.0),
+        ("random", 1.0),
+    ):
         logits = guidance_logits(saliency, kind, temperature)
         visible = sample_visible(logits, 13, torch.Generator().manual_seed(0)).float().mean(0)
         draws[kind, temperature] = (visible[-8:].mean() / visible[:8].mean()).item()
     assert draws["random", 1.0] == pytest.approx(1, abs=0.1)
     assert draws["paper", 1.0] == pytest.approx(1, abs=0.1)
-    assert draws["standardised", 1.0] > 5
+    assert min(draws[kind, 1.0] for kind in ("standardised", "log", "rank")) > 5
     assert draws["standardised", 0.5] > 2 * draws["standardised", 1.0]
 
 
@@ -81,8 +89,11 @@ def test_sampling_follows_the_softmax() -> None:
     torch.testing.assert_close(drawn, logits[0].softmax(0), rtol=0, atol=0.02)
 
 
-def test_equal_saliency_gives_equal_chances_and_no_nan() -> None:
-    assert torch.equal(guidance_logits(torch.full((2, 5), 0.3), "standardised"), torch.zeros(2, 5))
+@pytest.mark.parametrize("kind", ["standardised", "log", "rank"])
+def test_equal_saliency_gives_equal_chances_and_no_nan(kind: GuidanceKind) -> None:
+    for value in (0.3, 0.0, -1.0):
+        logits = guidance_logits(torch.full((2, 5), value), kind)
+        assert torch.equal(logits, logits[:, :1].expand(2, 5)) and torch.isfinite(logits).all()
 
 
 @pytest.mark.parametrize(("tokens", "ratio", "expected"), [(64, 0.8, 13), (64, 0.6, 26), (16, 0.8, 4), (4, 0.99, 1)])

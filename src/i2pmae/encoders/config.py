@@ -14,7 +14,10 @@ from i2pmae.encoders.pooling import Pooling
 if TYPE_CHECKING:
     from i2pmae.encoders.base import TokenEncoder
 
-__all__ = ["ENCODERS", "EncoderConfig", "HierarchicalConfig", "PlainConfig"]
+__all__ = ["ENCODERS", "EncoderConfig", "GuidanceKind", "HierarchicalConfig", "PlainConfig"]
+
+GuidanceKind = Literal["standardised", "log", "rank", "paper", "random"]
+"""In what units saliency guides masks: see :func:`~i2pmae.encoders.masking.guidance_logits`."""
 
 
 class EncoderConfig(Config):

@@ -56,10 +56,13 @@ class HierarchicalEncoder(TokenEncoder):
         """Channels of each of the :meth:`features`."""
         return self.config.encoder_dims
 
-    def tokenise(self, points: Float[Tensor, "b n 3"]) -> Hierarchy:
-        """Groups at every level; :class:`UsageError` for points of the wrong shape or number."""
+    def tokenise(self, points: Float[Tensor, "b n 3"], weight: Float[Tensor, "b n"] | None = None) -> Hierarchy:
+        """Groups at every level; :class:`UsageError` for points of the wrong shape or number.
+
+        The centres are denser where the ``weight`` of points is larger: see :func:`~i2pmae.ops.fps`.
+        """
         check_points(points, self.min_points)
-        return tokenise(points.float(), self.config.group_counts, self.config.group_sizes)
+        return tokenise(points.float(), self.config.group_counts, self.config.group_sizes, weight)
 
     def features(self, hierarchy: Hierarchy) -> list[TokenFeatures]:
         """What dense tasks read: the normalised tokens of every level, all visible, finest first."""

@@ -1,10 +1,11 @@
 """Which tokens stay visible: at random, or guided by what a 2D model finds salient (I2P-MAE §3.3)."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 
+from i2pmae.encoders.config import GuidanceKind
+from i2pmae.encoders.saliency import logarithm, ranks, standardised
 from i2pmae.encoders.tokenizer import Hierarchy
 from i2pmae.ops import gather, squared_distances
 from i2pmae.typing import Bool, Float, Int, Tensor
@@ -27,21 +28,24 @@ def visible_count(tokens: int, mask_ratio: float) -> int:
 
 
 def guidance_logits(
-    saliency: Float[Tensor, "b m"], kind: Literal["standardised", "paper", "random"], temperature: float = 1.0
+    saliency: Float[Tensor, "b m"], kind: GuidanceKind, temperature: float = 1.0
 ) -> Float[Tensor, "b m"]:
     """Logits whose softmax is the probability that a token is the first to be kept visible.
 
     ``paper``: the saliency itself. Attention of [CLS] sums to at most 1 over a whole image, so its softmax over the
     tokens is almost uniform. ``standardised``: zero mean and unit deviation within each cloud, which prefers salient
     tokens to the same degree whatever the scale of the 2D model's saliency; a cloud of equal saliency stays uniform.
+    ``log`` and ``rank``: the same of its logarithm and of its rank within the cloud, where a few patches of extreme
+    saliency, such as corners of the image in which a 2D model keeps something else, say little about all other tokens.
     ``random``: zeros. All are divided by ``temperature``.
     """
     if kind == "random":
         return torch.zeros_like(saliency)
-    if kind == "standardised":
-        saliency = saliency - saliency.mean(1, keepdim=True)
-        saliency = saliency / saliency.square().mean(1, keepdim=True).sqrt().clamp_min(1e-12)
-    return saliency / temperature
+    if kind == "log":
+        saliency = logarithm(saliency)
+    elif kind == "rank":
+        saliency = ranks(saliency)
+    return (saliency if kind == "paper" else standardised(saliency)) / temperature
 
 
 @torch.no_grad()

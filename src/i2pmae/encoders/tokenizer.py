@@ -46,17 +46,23 @@ def check_points(points: Tensor, least: int) -> None:
 
 
 @torch.no_grad()
-def tokenise(points: Float[Tensor, "b n 3"], counts: Sequence[int], sizes: Sequence[int]) -> Hierarchy:
+def tokenise(
+    points: Float[Tensor, "b n 3"],
+    counts: Sequence[int],
+    sizes: Sequence[int],
+    weight: Float[Tensor, "b n"] | None = None,
+) -> Hierarchy:
     """Groups at every level (Point-M2AE §3.1): centres by FPS, neighbours by kNN.
 
     Level 0 groups ``sizes[0]`` points around each of ``counts[0]`` centres. Level i groups ``sizes[i]`` centres of
-    level i-1 around each of ``counts[i]``, which are the first of them: FPS of an FPS order is its prefix.
+    level i-1 around each of ``counts[i]``, which are the first of them: FPS of an FPS order is its prefix, and so it is
+    with a ``weight`` of the points' distances (:func:`~i2pmae.ops.fps`), which decides where the centres are dense.
     """
     levels: list[Level] = []
     below = points
     for level, (count, size) in enumerate(zip(counts, sizes, strict=True)):
         if level == 0:
-            origin = fps(points, count)
+            origin = fps(points, count, weight)
             centres = gather(points, origin)
         else:
             origin = torch.arange(count, device=points.device).expand(len(points), -1)

@@ -16,7 +16,7 @@ from i2pmae.runs.config import OutputConfig
 from i2pmae.training.config import TrainingConfig
 from i2pmae.weights.named import Checkpoint
 
-__all__ = ["METHOD_CONFIGS", "Distance", "MethodConfig", "PretrainConfig", "PretrainOutput"]
+__all__ = ["METHOD_CONFIGS", "Distance", "MethodConfig", "PretrainConfig", "PretrainOutput", "SaliencyKind"]
 
 
 class MethodConfig(Config):
@@ -28,6 +28,9 @@ class MethodConfig(Config):
     """How the tokens of the encoder become the embedding that is probed; by default as the method's authors do."""
     augment: bool = True
     """Scale each axis by U(2/3, 3/2) and shift by U(-0.2, 0.2)."""
+    turn: float = Field(0.0, ge=0, le=180)
+    """Then turn clouds about the vertical axis by U(-turn, turn), in degrees: 0 for not at all, 180 for any direction.
+    (Point-BERT's stage one has an augmentation of its own, without it.)"""
     model: EncoderConfig
     """Sizes of the model."""
 
@@ -40,6 +43,8 @@ class MethodConfig(Config):
 
 Distance = Literal["squared", "smooth-l1", "cosine"]
 """Between predictions and targets: means over the channels, or 1 less the cosine."""
+SaliencyKind = Literal["attention", "feature-norm"]
+"""What of a 2D model's maps says which points are salient: see :func:`~i2pmae.methods.saliency.point_saliency`."""
 METHOD_CONFIGS: Choices[MethodConfig] = Choices("method")
 """The configuration of every method, by its name."""
 

@@ -15,7 +15,7 @@ from i2pmae.methods.config import MethodConfig
 from i2pmae.ops import gather
 from i2pmae.projection.config import ProjectionConfig
 from i2pmae.teachers.base import Teacher
-from i2pmae.training.augment import augment, draw_points
+from i2pmae.training.augment import augment, draw_points, turn
 from i2pmae.training.task import Batch, Losses
 from i2pmae.typing import Bool, Float, Tensor
 from i2pmae.weights.transfer import Transfer, go_on_from
@@ -54,9 +54,13 @@ class PretrainTask(ABC):
         return self
 
     def drawn(self, batch: Batch, rng: torch.Generator) -> tuple[Float[Tensor, "b n 3"], Float[Tensor, "b n 3"]]:
-        """The points of a step as they are stored, and as the model sees them: augmented, if it is asked for."""
+        """The points of a step as they are stored, and as the model sees them: augmented, if it is asked for.
+
+        What was computed of whole clouds once, such as a teacher's maps, belongs to the points as they are stored.
+        """
         canonical = draw_points(batch["points"], self.points, rng)
-        return canonical, augment(canonical, rng) if self.config.augment else canonical
+        points = augment(canonical, rng) if self.config.augment else canonical
+        return canonical, turn(points, rng, self.config.turn) if self.config.turn else points
 
     @torch.no_grad()
     def explain(self, points: Float[Tensor, "1 n 3"], rng: torch.Generator) -> dict[str, np.ndarray]:

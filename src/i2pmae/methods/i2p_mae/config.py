@@ -6,9 +6,9 @@ import tyro
 from pydantic import AfterValidator, Field, model_validator
 
 from i2pmae.common.config import Config
-from i2pmae.encoders.config import HierarchicalConfig
+from i2pmae.encoders.config import GuidanceKind, HierarchicalConfig
 from i2pmae.encoders.pooling import Pooling
-from i2pmae.methods.config import METHOD_CONFIGS, Distance, MethodConfig
+from i2pmae.methods.config import METHOD_CONFIGS, Distance, MethodConfig, SaliencyKind
 from i2pmae.projection.config import ProjectionConfig
 from i2pmae.teachers.catalogue import check_teacher
 
@@ -18,6 +18,7 @@ __all__ = [
     "I2PMAEMethodConfig",
     "LossConfig",
     "PointM2AEMethodConfig",
+    "SamplingConfig",
     "ViewPredictorConfig",
     "WholeConfig",
 ]
@@ -74,10 +75,29 @@ class I2PMAEConfig(HierarchicalConfig):
 class GuidanceConfig(Config):
     """How saliency decides what stays visible (I2P-MAE §3.3)."""
 
-    kind: Literal["standardised", "paper", "random"] = "standardised"
-    """``standardised``: saliency with zero mean and unit deviation per cloud; ``paper``: raw; ``random``: ignored."""
+    kind: GuidanceKind = "standardised"
+    """``standardised``: saliency with zero mean and unit deviation per cloud; ``log`` and ``rank``: the same of its
+    logarithm and of its rank within the cloud, which a few tokens of extreme saliency move less; ``paper``: raw;
+    ``random``: ignored."""
     temperature: float = Field(1.0, gt=0)
     """Divides the saliency before the softmax: smaller prefers salient tokens more strongly."""
+    saliency: SaliencyKind = "attention"
+    """``attention``: the teacher's saliency map, as in the paper; ``feature-norm``: the length of its 2D features, for
+    which it needs no attention. Sampling reads the same."""
+
+
+class SamplingConfig(Config):
+    """How saliency decides where the tokens of pre-training are (point-token sampling, the future work of I2P-MAE §5).
+
+    In farthest point sampling of the finest level's centres, distances to a point are multiplied with its saliency to a
+    power: the centres of all levels are denser where the 2D model finds more. Embeddings and what is fine-tuned sample
+    without saliency, as no 2D model takes part there.
+    """
+
+    alpha: float = Field(0.0, ge=0, le=4)
+    """The power, of the plain distance. Saliency is scaled alike for all teachers: a deviation of its logarithm within
+    the cloud is a factor e, and beyond 3 deviations it counts as 3. So where a point is more salient than a typical one
+    by a deviation, its distance counts exp(alpha) times. 0: as published, without saliency."""
 
 
 class LossConfig(Config):
@@ -175,6 +195,8 @@ class I2PMAEMethodConfig(MethodConfig):
     """Depth maps."""
     guidance: GuidanceConfig = GuidanceConfig()
     """2D-guided masking."""
+    sampling: SamplingConfig = SamplingConfig()
+    """2D-guided sampling."""
     loss: LossConfig = LossConfig()
     """Weights of the objectives."""
     whole: WholeConfig = WholeConfig()
@@ -201,7 +223,7 @@ class I2PMAEMethodConfig(MethodConfig):
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether a 2D model takes part: it guides the masks or gives the targets."""
+        """Whether a 2D model takes part: it guides masks or sampling, or gives the targets."""
         return self.needs_maps or self.whole.wanted
 
     @property
@@ -212,4 +234,4 @@ class I2PMAEMethodConfig(MethodConfig):
     @property
     def needs_maps(self) -> bool:
         """Whether the 2D model's maps take part, not only its vectors of whole views."""
-        return self.guidance.kind != "random" or self.loss.semantics > 0
+        return self.guidance.kind != "random" or self.sampling.alpha > 0 or self.loss.semantics > 0

@@ -45,6 +45,8 @@ class I2PMAE(PointModel):
     The model knows no 2D teacher: saliency decides ``visible`` outside, and targets are compared outside.
     """
 
+    encoder: HierarchicalEncoder
+
     def __init__(self, config: I2PMAEConfig) -> None:
         super().__init__()
         self.config = config
@@ -59,6 +61,13 @@ class I2PMAE(PointModel):
         # With PyTorch's own initial weights: through three layers the small ones of above would say next to nothing.
         predictor = config.view_predictor
         self.view_predictor = None if predictor is None else ViewPredictor(predictor, config.encoder_dims)
+
+    def tokenise(self, points: Float[Tensor, "b n 3"], weight: Float[Tensor, "b n"] | None = None) -> Hierarchy:
+        """Groups at every level, denser where the ``weight`` of points is larger: :meth:`HierarchicalEncoder.tokenise`.
+
+        Embeddings have no weights, as no 2D model takes part in them.
+        """
+        return self.encoder.tokenise(points, weight)
 
     def encode(
         self,

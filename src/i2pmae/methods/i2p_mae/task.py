@@ -8,15 +8,16 @@ import torch
 
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.masking import guidance_logits, propagate, sample_visible, visible_count
+from i2pmae.encoders.saliency import sampling_weight
 from i2pmae.encoders.tokenizer import Hierarchy, point_indices
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodConfig
 from i2pmae.methods.i2p_mae.dense import DenseTargets
 from i2pmae.methods.i2p_mae.model import I2PMAE, Reconstruction
 from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.methods.losses import coordinate_loss, semantic_loss
+from i2pmae.methods.saliency import point_saliency
 from i2pmae.methods.task import PretrainTask, as_array, predicted_points, shown_tokens
 from i2pmae.ops import gather, pack, without_padding
-from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import ViewFrame, view_frame
 from i2pmae.projection.views import parse_views
 from i2pmae.teachers.base import Teacher
@@ -83,8 +84,7 @@ class PointM2AETask(PretrainTask):
     @torch.no_grad()
     def explain(self, points: Float[Tensor, "1 n 3"], rng: torch.Generator) -> dict[str, np.ndarray]:
         """One draw of the mask, and what the decoder makes of it."""
-        hierarchy = self.model.tokenise(points)
-        saliency = self.look_at(points, hierarchy)
+        hierarchy, saliency = self.look_at(points)
         visible = self.choose_visible(saliency, hierarchy, rng)
         found = self.model(hierarchy, visible, self.model.most_visible)
         offsets = without_padding(found.offsets, found.offsets_counted)
@@ -95,10 +95,9 @@ class PointM2AETask(PretrainTask):
             **predicted_points(hierarchy, self.model.decoded_level, offsets, found.masked),
         }
 
-    def look_at(self, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy) -> Float[Tensor, "b m"] | None:
-        """The saliency of the coarsest tokens; there is none without a teacher."""
-        del points, hierarchy
-        return None
+    def look_at(self, points: Float[Tensor, "b n 3"]) -> tuple[Hierarchy, Float[Tensor, "b m"] | None]:
+        """The tokens of clouds, and the saliency of the coarsest; there is none without a teacher."""
+        return self.model.tokenise(points), None
 
 
 class I2PMAETask(PointM2AETask):
@@ -147,10 +146,10 @@ class I2PMAETask(PointM2AETask):
         teacher is absent where there is none.
         """
         canonical, points = self.drawn(batch, rng)
-        hierarchy = self.model.tokenise(points)
         loss = self.config.loss
         with torch.no_grad():
             seen = self._ask_teacher(batch, canonical, points)
+            hierarchy = self.model.tokenise(points, None if seen is None else self.weight(*seen))
             saliency = None if seen is None or not self.config.needs_maps else self.saliency(*seen, hierarchy)
             visible = self.choose_visible(saliency, hierarchy, rng)
         losses: Losses = {}
@@ -220,19 +219,27 @@ class I2PMAETask(PointM2AETask):
         frame = view_frame(batch["points"], views, self.projection.image_size)
         return self.cached(batch["index"], points.device), frame, canonical
 
-    def look_at(self, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy) -> Float[Tensor, "b m"] | None:
-        """The saliency of the coarsest tokens, where there is a teacher."""
+    def look_at(self, points: Float[Tensor, "b n 3"]) -> tuple[Hierarchy, Float[Tensor, "b m"] | None]:
+        """The tokens of clouds, and the saliency of the coarsest, where there is a teacher."""
         if self.teacher is None:
-            return None
+            return super().look_at(points)
         maps, frame, _ = look(self.teacher, points, self.projection)
-        return self.saliency(maps, frame, points, hierarchy)
+        hierarchy = self.model.tokenise(points, self.weight(maps, frame, points))
+        return hierarchy, self.saliency(maps, frame, points, hierarchy)
+
+    def weight(self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"] | None:
+        """What the distances of points are multiplied with where tokens are sampled; nothing where they are not."""
+        alpha = self.config.sampling.alpha
+        if alpha == 0:
+            return None
+        return sampling_weight(point_saliency(maps, points, frame, self.config.guidance.saliency), alpha)
 
     def saliency(
         self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy
     ) -> Float[Tensor, "b m"]:
         """Saliency of each coarsest centre: mean over views of what the teacher gives its pixel (§3.3)."""
         centres = gather(points, point_indices(hierarchy, -1))
-        return lift(maps.saliency[:, :, None], centres, frame).mean((2, 3))
+        return point_saliency(maps, centres, frame, self.config.guidance.saliency)
 
     def logits(self, saliency: Float[Tensor, "b m"] | None, like: Float[Tensor, "b m 3"]) -> Float[Tensor, "b m"]:
         """What the visible tokens are drawn by: saliency, as the guidance says; the same for all without any."""

@@ -41,7 +41,7 @@ def test_weighted_fps_is_dense_where_weights_are_large() -> None:
     points = torch.stack([torch.linspace(0, 1, 2001), torch.zeros(2001), torch.zeros(2001)], -1)[None]
     weight = torch.where(points[..., 0] > 0.5, 4.0, 1.0)
     chosen = points[0, ops.fps(points, 400, weight)[0], 0]
-    assert (chosen > 0.5).float().mean() == pytest.approx(0.8, abs=0.05), "four times as dense on a line"
+    assert (chosen > 0.5).float().mean() == pytest.approx(0.8, abs=0.1), "four times as dense on a line"
 
 
 def test_fps_of_a_prefix_is_the_prefix() -> None:

@@ -11,7 +11,7 @@ __all__ = ["fps"]
 
 @torch.no_grad()
 def fps(
-    points: Float[Tensor, "b n 3"], count: int, weight: Float[Tensor, "b n"] | None = None
+    points: Float[Tensor, "b n 3"], count: int, weight: Float[Tensor, "b w"] | None = None
 ) -> Int[Tensor, "b {count}"]:
     """Indices of ``count`` points that are far from each other, in the order in which they are chosen.
 

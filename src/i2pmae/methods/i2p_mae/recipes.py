@@ -13,6 +13,7 @@ from i2pmae.methods.i2p_mae.config import (
     I2PMAEMethodConfig,
     LossConfig,
     PointM2AEMethodConfig,
+    WholeConfig,
 )
 from i2pmae.methods.tiny import TINY_TRAINING, named
 from i2pmae.training.config import OptimiserConfig, TrainingConfig
@@ -58,7 +59,8 @@ def tiny() -> PretrainConfig:
 
 def best() -> PretrainConfig:
     """`tiny` with vectors of whole views as targets too, read out at all levels: what was measured to be best."""
-    return named(tiny(), "best").changed({"whole.regression": 1.0, "pooling": "levels:mean|max"})
+    whole = WholeConfig(regression=1.0, contrast=0.1, others=512)
+    return named(tiny(), "best").changed(whole=whole, pooling="levels:mean|max")
 
 
 def small() -> PretrainConfig:

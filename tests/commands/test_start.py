@@ -48,6 +48,8 @@ def test_pretraining_goes_on_from_given_weights(config: PretrainConfig, tmp_path
 def test_sizes_are_those_of_the_weights_unless_said_otherwise(config: PretrainConfig, tmp_path: Path) -> None:
     start = str(save_model(tmp_path / "start", "i2p-mae pretraining"))
     assert with_sizes(config, start).method.model == SMALL, "of the same kind of model all sizes"
+    masked = config.changed({"model.mask_ratio": 0.5})
+    assert with_sizes(masked, start).method.model == SMALL.changed(mask_ratio=0.5), "what is masked is no size"
     alone = str(save_model(tmp_path / "alone", "i2p-mae encoder"))
     small = config.changed(model=SMALL.changed(mask_ratio=0.5, group_sizes=(9, 4, 4)))
     assert with_sizes(small, alone).method.model == SMALL.changed(mask_ratio=0.5), "else those of the encoder"

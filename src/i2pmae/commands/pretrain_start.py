@@ -9,6 +9,9 @@ from i2pmae.weights.transfer import Transfer, load_pretrained, pretrained_record
 
 __all__ = ["begin", "with_axis", "with_sizes"]
 
+NO_SIZES = ("mask_ratio", "mask_kind")
+"""Fields of a model that are no sizes: what is masked depends on the objectives, and the recipe says it."""
+
 
 def with_sizes(config: PretrainConfig, start: str) -> PretrainConfig:
     """The configuration with ``start`` to go on from, and with the sizes of these weights for its model.
@@ -27,7 +30,8 @@ def with_sizes(config: PretrainConfig, start: str) -> PretrainConfig:
             f"({own.architecture}): name a recipe of {record.method}, see `i2pmae recipes`."
         )
     try:
-        model = theirs if type(theirs) is type(own) else own.changed(dict(theirs.alone()))
+        taken = dict(theirs if type(theirs) is type(own) else theirs.alone())
+        model = own.changed({name: value for name, value in taken.items() if name not in NO_SIZES})
         return config.changed({"method.model": model})
     except UsageError as error:
         raise UsageError(

@@ -17,7 +17,7 @@ def losses(model: PublishedI2PMAE, teacher: Teacher, points: Tensor, top: Tensor
     order = levels[0].chosen  # whose first ones are the centres of the coarser levels
     with torch.no_grad():
         images = torch.cat([geometry.depth_map(points, view) for view in geometry.VIEWS])
-        features, saliency = teacher(images)
+        features, saliency = teacher(images)[:2]
         by_view = list(zip(features.chunk(3), saliency.chunk(3), geometry.VIEWS, strict=True))
         count = model.config.group_counts[-1]
         seen = [geometry.back_projected(s[:, None], points, order[:, :count], view)[..., 0] for _, s, view in by_view]

@@ -51,7 +51,7 @@ def test_a_run_leaves_everything_that_is_promised(small_run: list[str], tmp_path
     table = pq.read_table(tmp_path / "e.parquet")
     assert table.num_rows == 50
     assert {"id", "embedding", "label"} <= set(table.column_names)
-    assert len(table["embedding"][0].as_py()) == 48
+    assert len(table["embedding"][0].as_py()) == i2pmae.load(run).embedding_dim
     arguments = ["probe", str(run), "--data", "shapes", "--clouds", "220", "--output", str(tmp_path / "p.json")]
     assert main(arguments) == 0
     probe = json.loads((tmp_path / "p.json").read_text())
@@ -100,7 +100,7 @@ def test_own_meshes_become_an_encoder(small_teacher: Path, tmp_path: Path, capsy
         assert ("Files are read as z up" in capsys.readouterr().err) == (name == "as trained")
     np.testing.assert_array_equal(vectors["asked"], vectors["as trained"])
     encoder = i2pmae.load(tmp_path / "run", device="cpu")
-    assert encoder.embed(rng.normal(size=(3, 200, 3))).shape == (3, 48)
+    assert encoder.embed(rng.normal(size=(3, 200, 3))).shape == (3, 168)
     assert encoder.point_features(rng.normal(size=(200, 3))).shape == (200, 12 + 24 + 48)
 
 

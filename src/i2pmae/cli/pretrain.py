@@ -20,8 +20,8 @@ and report.html. The options are those of the recipe's method.
 examples:
   i2pmae pretrain
   i2pmae pretrain point-mae-tiny --data meshes/ --up z
-  i2pmae pretrain tiny --data meshes/ --up z --output runs/meshes --epochs 50
-  i2pmae pretrain tiny --start tiny --data scans/     goes on from the weights in the package
+  i2pmae pretrain best --data meshes/ --up z --output runs/meshes --epochs 50
+  i2pmae pretrain best --start tiny --data scans/     goes on from the weights in the package
   i2pmae pretrain --config runs/meshes/config.yaml --output runs/again --seed 1
   i2pmae pretrain --output runs/meshes --resume
 """

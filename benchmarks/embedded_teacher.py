@@ -12,7 +12,6 @@ because attention has strong spots in empty corners.
 """
 
 import argparse
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from transformers import ViTConfig, ViTModel
 
 from i2pmae.common.progress import track
 from i2pmae.data.shapes import make_shapes
 from i2pmae.evaluation.probe import linear_probe
 from i2pmae.projection.rasterise import project
-from i2pmae.teachers.loading import EMBEDDED_FOLDER, load_teacher
+from i2pmae.teachers.loading import load_teacher
 from i2pmae.teachers.vision import VisionTeacher
 
 
@@ -55,14 +53,6 @@ def from_file(path: Path, up: str, train: int, test: int) -> LabelledClouds:
         if up == "z":
             values[first] = np.stack([values[first][..., 0], values[first][..., 2], -values[first][..., 1]], -1)
     return LabelledClouds(*values)
-
-
-def random_twin(folder: Path) -> VisionTeacher:
-    """The embedded teacher's architecture with the weights that training would start from."""
-    torch.manual_seed(0)
-    ViTModel(ViTConfig.from_pretrained(EMBEDDED_FOLDER), add_pooling_layer=False).float().save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_bytes((EMBEDDED_FOLDER / "preprocessor_config.json").read_bytes())
-    return load_teacher(folder)
 
 
 @torch.no_grad()
@@ -116,31 +106,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sets = {} if options.skip_shapes else {"built-in shapes": built_in(options.train, options.test)}
     if options.data:
         sets[options.data.stem] = from_file(options.data, options.up, options.train, options.test)
-    with tempfile.TemporaryDirectory() as folder:
-        teachers = {"random-weight twin": random_twin(Path(folder)), "embedded": load_teacher("embedded")}
-        if options.vit:
-            teachers["ImageNet ViT"] = load_teacher(options.vit)
-        print(
-            "| clouds | teacher | description | test accuracy | C | seconds for all maps |\n|---|---|---|---|---|---|"
-        )
+    teachers = {"random-weight twin": load_teacher("random:embedded"), "embedded": load_teacher("embedded")}
+    if options.vit:
+        teachers["ImageNet ViT"] = load_teacher(options.vit)
+    print("| clouds | teacher | description | test accuracy | C | seconds for all maps |\n|---|---|---|---|---|---|")
+    for set_name, clouds in sets.items():
+        for name, teacher in teachers.items():
+            start = time.perf_counter()
+            train = describe(teacher, clouds.x_train, f"{name}, training clouds")
+            test = describe(teacher, clouds.x_test, f"{name}, test clouds")
+            seconds = time.perf_counter() - start
+            for kind in train:
+                result = linear_probe(train[kind], clouds.y_train, test[kind], clouds.y_test)
+                row = (f"{set_name} ({len(clouds.y_train)}/{len(clouds.y_test)})", name, kind)
+                print(
+                    f"| {' | '.join(row)} | {result.accuracy:.1%} | {result.selected['C']:g} | {seconds:.0f} |",
+                    flush=True,
+                )
+    if options.vit:
+        print("\n| clouds | feature R² | feature cosine | saliency correlation on the object |\n|---|---|---|---|")
         for set_name, clouds in sets.items():
-            for name, teacher in teachers.items():
-                start = time.perf_counter()
-                train = describe(teacher, clouds.x_train, f"{name}, training clouds")
-                test = describe(teacher, clouds.x_test, f"{name}, test clouds")
-                seconds = time.perf_counter() - start
-                for kind in train:
-                    result = linear_probe(train[kind], clouds.y_train, test[kind], clouds.y_test)
-                    row = (f"{set_name} ({len(clouds.y_train)}/{len(clouds.y_test)})", name, kind)
-                    print(
-                        f"| {' | '.join(row)} | {result.accuracy:.1%} | {result.selected['C']:g} | {seconds:.0f} |",
-                        flush=True,
-                    )
-        if options.vit:
-            print("\n| clouds | feature R² | feature cosine | saliency correlation on the object |\n|---|---|---|---|")
-            for set_name, clouds in sets.items():
-                r2, cosine, correlation = agreement(teachers["embedded"], teachers["ImageNet ViT"], clouds.x_test)
-                print(f"| {set_name} | {r2:.2f} | {cosine:.2f} | {correlation:.2f} |", flush=True)
+            r2, cosine, correlation = agreement(teachers["embedded"], teachers["ImageNet ViT"], clouds.x_test)
+            print(f"| {set_name} | {r2:.2f} | {cosine:.2f} | {correlation:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

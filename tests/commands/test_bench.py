@@ -213,7 +213,7 @@ def test_the_published_teacher_needs_no_download(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(bench_items, "untrained_clip", lambda **_: small)
     found = measured(i2pmae.recipe("paper").changed(model=SMALL).changed(points=32), monkeypatch, "teacher", "step")
     assert [each.what for each in found.rows] == [
-        "clip-vit-b16 (random weights), 6 images",
+        "random:clip-vit-b16, 6 images",
         "mine, exact, 32 points",
         "mine, cached maps, 32 points",
     ]

@@ -37,7 +37,9 @@ def test_a_folder_that_is_not_there(name: str | Path) -> None:
 def test_short_names_lead_to_the_hub(monkeypatch: pytest.MonkeyPatch, model_folder: Callable[[str], Path]) -> None:
     monkeypatch.setitem(TEACHERS, "mine", TeacherSpec("someone/vit", 32, "", ""))
     asked: list[str] = []
-    monkeypatch.setattr("i2pmae.teachers.loading.fetch", lambda name: asked.append(name) or model_folder("vit"))
+    monkeypatch.setattr(
+        "i2pmae.teachers.loading.fetch", lambda name, weights: asked.append(name) or model_folder("vit")
+    )
     assert load_teacher("mine").name == "mine"
     assert load_teacher("other/model").name == "other/model"
     assert asked == ["someone/vit", "other/model"]

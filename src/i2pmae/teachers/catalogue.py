@@ -3,9 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from i2pmae.common.errors import pick
+from i2pmae.common.errors import UsageError, pick
+from i2pmae.common.text import shortened
 
-__all__ = ["TEACHERS", "TeacherSpec", "check_teacher"]
+__all__ = ["JOINED", "RANDOM", "RUN", "TEACHERS", "TeacherSpec", "check_teacher", "members"]
+
+RANDOM = "random:"
+"""Before a teacher's name: the same architecture with random weights, the control."""
+JOINED = "+"
+"""Between the names of teachers that teach side by side."""
+RUN = "run:"
+"""Before the folder of a trained run that is to teach."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +86,41 @@ TEACHERS: dict[str, TeacherSpec] = {
 """Every short name. Any other Hugging Face name or local folder of a known family works as well."""
 
 
-def check_teacher(name: str) -> str:
-    """``name`` itself, where it can be a teacher's: of :data:`TEACHERS`, a local folder, or ``org/name`` on the hub.
+def members(name: str) -> tuple[str, ...]:
+    """The teachers that a name stands for: ``A+B`` for two that teach side by side, else itself.
 
-    :class:`UsageError` lists the nearest names for one that is none of these; nothing is loaded.
+    A local folder whose name has a ``+`` stays one teacher, and so does a run. :class:`UsageError` where a name is
+    missing.
     """
-    if "/" not in name and "\\" not in name and not Path(name).expanduser().is_dir():
-        pick("teacher", name, TEACHERS)
+    if name.startswith(RUN) or Path(name).expanduser().is_dir():
+        return (name,)
+    found = tuple(name.split(JOINED))
+    if not all(member.removeprefix(RANDOM) for member in found):
+        raise UsageError(
+            f"{shortened(name)} lacks the name of a teacher: write NAME, {RANDOM}NAME, or NAME{JOINED}NAME for several."
+        )
+    return found
+
+
+def check_teacher(name: str) -> str:
+    """``name`` itself, where it can be a teacher's; :class:`UsageError` where it cannot. Nothing is loaded.
+
+    A name of :data:`TEACHERS`, a local folder, or ``org/name`` on the hub; one of these after ``random:``; several of
+    these, joined by ``+``; or ``run:`` and the folder of a run. The nearest names are listed for an unknown one.
+    """
+    if name.startswith(RUN):
+        if name == RUN:
+            raise UsageError(f"{RUN!r} needs the folder of a run behind it: {RUN}runs/pretrain, say.")
+        return name
+    for member in members(name):
+        plain = member.removeprefix(RANDOM)
+        if plain.startswith((RANDOM, RUN)):
+            raise UsageError(
+                f"{shortened(member)} cannot be one of the teachers of {shortened(name)}. A trained run teaches alone, "
+                f"as {RUN}FOLDER, and {RANDOM!r} stands once before the name of a 2D model."
+            )
+        # A folder may have moved since its name was written, with a + in it.
+        elsewhere = "/" in plain or "\\" in plain or name.startswith((".", "/", "~"))
+        if not elsewhere and not Path(plain).expanduser().is_dir():
+            pick("teacher", plain, TEACHERS)
     return name

@@ -14,20 +14,20 @@ _REACH_SECONDS = 5.0
 _CONFIGURATIONS = ("config.json", "preprocessor_config.json")
 
 
-def fetch(repository: str) -> Path:
+def fetch(repository: str, weights: bool = True) -> Path:
     """The local folder that holds a hub model: the cached copy where it is whole, else a fresh download.
 
-    :class:`TeacherError` says what was looked for and what to do: offline, no such model, terms not accepted, or a
-    download that broke off.
+    Without ``weights``, its configuration is all that is asked for. :class:`TeacherError` says what was looked for and
+    what to do: offline, no such model, terms not accepted, or a download that broke off.
     """
-    cached = _cached(repository)
+    cached = _cached(repository, weights)
     if cached is not None:
         return cached
     _check_reachable(repository)
-    return _download(repository)
+    return _download(repository, weights)
 
 
-def _cached(repository: str) -> Path | None:
+def _cached(repository: str, weights: bool) -> Path | None:
     from huggingface_hub import snapshot_download
 
     try:
@@ -35,7 +35,7 @@ def _cached(repository: str) -> Path | None:
     except Exception:  # nothing there, or not a valid name: the download explains which
         return None
     files = [path.name for path in folder.iterdir()]
-    return folder if "config.json" in files and _weights(files) else None
+    return folder if "config.json" in files and (not weights or _weights(files)) else None
 
 
 def _check_reachable(repository: str) -> None:
@@ -56,16 +56,16 @@ def _check_reachable(repository: str) -> None:
         ) from error
 
 
-def _download(repository: str) -> Path:
+def _download(repository: str, weights: bool) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
         with _quiet():
             files = HfApi().list_repo_files(repository)
-            if not _weights(files):
+            if weights and not _weights(files):
                 raise TeacherError(f"{repository!r} has neither safetensors nor PyTorch weights, so it is no teacher.")
-            wanted = [name for name in _CONFIGURATIONS if name in files] + _weights(files)
+            wanted = [name for name in _CONFIGURATIONS if name in files] + (_weights(files) if weights else [])
             return Path(snapshot_download(repository, allow_patterns=wanted))
     except GatedRepoError as error:
         raise TeacherError(

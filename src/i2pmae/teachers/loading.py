@@ -12,10 +12,13 @@ from typing import Any
 import torch
 
 from i2pmae.common.errors import TeacherError, UsageError, pick
+from i2pmae.common.text import shortened
 from i2pmae.teachers.attention import register
-from i2pmae.teachers.catalogue import TEACHERS
+from i2pmae.teachers.catalogue import RANDOM, RUN, TEACHERS, check_teacher, members
 from i2pmae.teachers.families import FAMILIES, Family
 from i2pmae.teachers.hub import fetch
+from i2pmae.teachers.several import SeveralTeachers
+from i2pmae.teachers.untrained import ARCHITECTURES, Architecture, untrained_model
 from i2pmae.teachers.vision import DTYPES, Precision, VisionTeacher, choose_precision
 
 __all__ = ["EMBEDDED_FOLDER", "load_teacher"]
@@ -30,35 +33,82 @@ def load_teacher(
     precision: Precision = "auto",
     image_size: int | None = None,
     device: torch.device | str = "cpu",
-) -> VisionTeacher:
+) -> VisionTeacher | SeveralTeachers:
     """The teacher of that name, frozen and ready.
 
     ``name_or_folder``: a name in :data:`TEACHERS`, a local Hugging Face folder (``config.json`` and safetensors), or
     any ``org/name`` on the hub of a family in :data:`~i2pmae.teachers.families.FAMILIES`; a hub model is downloaded
-    once and then read from the local cache. ``image_size`` in pixels defaults to the model's own; another one must be
-    a multiple of its patch. ``precision`` ``auto`` is bf16 where that is fast on ``device``, else fp32.
+    once and then read from the local cache. With ``random:`` before it, the same architecture with random weights,
+    always the same ones; those of the catalogue need no download, others their configuration alone. Several of these,
+    joined by ``+``, teach side by side (:class:`~i2pmae.teachers.several.SeveralTeachers`). ``image_size`` in pixels
+    defaults to each model's own; another one must be a multiple of its patch. ``precision`` ``auto`` is bf16 where that
+    is fast on ``device``, else fp32.
 
     :class:`UsageError` for an unknown name or value; :class:`TeacherError` for a model that can't be found, reached,
     read or used, with what to do.
     """
+    if not isinstance(name_or_folder, str):
+        return _load(name_or_folder, precision, image_size, device)
+    if name_or_folder.startswith(RUN):
+        raise UsageError(
+            f"{shortened(name_or_folder)} is a trained run, which teaches what it says of points and sees no images: "
+            "only pretrain takes it for a teacher."
+        )
+    found = [_load(name, precision, image_size, device) for name in members(check_teacher(name_or_folder))]
+    return found[0] if len(found) == 1 else SeveralTeachers(found)
+
+
+def _load(
+    name_or_folder: str | Path, precision: Precision, image_size: int | None, device: torch.device | str
+) -> VisionTeacher:
+    """One teacher."""
     device = torch.device(device)
     dtype = DTYPES[choose_precision(precision, device)]
-    name, folder = _locate(name_or_folder)
-    config = _read_json(folder / "config.json", name)
-    family = _family(config, name)
-    processing = _read_json(folder / "preprocessor_config.json", name, required=False)
-    mean, std = _normalisation(processing, family, name)
-    size = _image_size(config, processing, image_size, name)
-    model = _read_model(folder, family, dtype, name)
+    if isinstance(name_or_folder, str) and name_or_folder.startswith(RANDOM):
+        name, about = name_or_folder, _architecture(name_or_folder.removeprefix(RANDOM))
+        folder = None
+    else:
+        name, folder = _locate(name_or_folder)
+        about = _read_architecture(folder, name)
+    family = _family(about.config, name)
+    mean, std = _normalisation(about.processing, family, name)
+    size = _image_size(about.config, about.processing, image_size, name)
+    if folder is None:
+        model = _untrained(about.config, family, name).to(dtype)
+    else:
+        model = _read_model(folder, family, dtype, name)
     return VisionTeacher(model.to(device), family, name=name, mean=mean, std=std, image_size=size)
 
 
-def _locate(name_or_folder: str | Path) -> tuple[str, Path]:
+def _architecture(name: str) -> Architecture:
+    """What is known of a teacher but its weights."""
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    return _read_architecture(_locate(name, weights=False)[1], name)
+
+
+def _read_architecture(folder: Path, name: str) -> Architecture:
+    config = _read_json(folder / "config.json", name)
+    return Architecture(config, _read_json(folder / "preprocessor_config.json", name, required=False))
+
+
+def _untrained(config: dict[str, Any], family: Family, name: str) -> torch.nn.Module:
+    try:
+        with _quiet():
+            return untrained_model(config, _known(family, name))
+    except Exception as error:  # whatever sizes that cannot be raise where they are used
+        raise TeacherError(
+            f"The configuration of {name!r} describes no {family.class_name}: {type(error).__name__}: "
+            f"{str(error).strip()[:500]}. Copy or download its config.json again."
+        ) from error
+
+
+def _locate(name_or_folder: str | Path, weights: bool = True) -> tuple[str, Path]:
     """What to call the teacher, and the local folder that holds it."""
     name = os.fspath(name_or_folder)
     if isinstance(name_or_folder, str) and name in TEACHERS:
         repository = TEACHERS[name].repository
-        return name, EMBEDDED_FOLDER if repository is None else fetch(repository)
+        return name, EMBEDDED_FOLDER if repository is None else fetch(repository, weights)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return str(name_or_folder), folder
@@ -69,7 +119,7 @@ def _locate(name_or_folder: str | Path) -> tuple[str, Path]:
             f"of the catalogue ({', '.join(TEACHERS)}), or a Hugging Face name such as 'facebook/dinov2-small'."
         )
     if "/" in name:
-        return name, fetch(name)
+        return name, fetch(name, weights)
     pick("teacher", name, TEACHERS)
     raise AssertionError("unreachable: known names return above")
 
@@ -141,12 +191,20 @@ def _side(size: Any) -> int | None:
     return int(size) if size else None
 
 
-def _read_model(folder: Path, family: Family, dtype: torch.dtype, name: str) -> torch.nn.Module:
-    """The model with every weight from the folder; :class:`TeacherError` where one is missing or doesn't fit."""
+def _known(family: Family, name: str) -> Family:
+    """The family itself, where transformers has its class."""
     import transformers
 
     if not hasattr(transformers, family.class_name):
         raise TeacherError(f"The teacher {name!r} needs a newer transformers than {transformers.__version__}.")
+    return family
+
+
+def _read_model(folder: Path, family: Family, dtype: torch.dtype, name: str) -> torch.nn.Module:
+    """The model with every weight from the folder; :class:`TeacherError` where one is missing or doesn't fit."""
+    import transformers
+
+    _known(family, name)
     implementation = {"attn_implementation": register()} if family.attends else {}
     try:
         with _quiet():

@@ -22,8 +22,8 @@ from i2pmae.methods.config import SaliencyKind
 from i2pmae.methods.saliency import point_saliency
 from i2pmae.ops import squared_distances
 from i2pmae.projection.config import ProjectionConfig
+from i2pmae.teachers.lessons import Projected
 from i2pmae.teachers.loading import load_teacher
-from i2pmae.teachers.maps import look
 
 COUNTS, SIZES, EXTREMES = (512, 256, 64), (16, 8, 8), 8
 FORMS: tuple[tuple[GuidanceKind, float], ...] = (
@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = torch.linspace(0, len(clouds) - 1, options.clouds).long().numpy()
     points = torch.as_tensor(clouds.points[rows])
     teacher = load_teacher(options.teacher)
-    maps, frame, _ = look(teacher, points, ProjectionConfig())
-    of_points = {kind: point_saliency(maps, points, frame, kind) for kind in get_args(SaliencyKind)}
+    lesson = Projected(teacher, ProjectionConfig()).teach(points)
+    of_points = {kind: point_saliency(lesson, points, kind) for kind in get_args(SaliencyKind)}
     print(
         f"{options.clouds} clouds of {clouds.name}, teacher {teacher.name}, {COUNTS[-1]} tokens, "
         f"{options.draws} draws each"

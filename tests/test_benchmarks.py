@@ -17,13 +17,19 @@ from i2pmae.cli.bench import Bench
 from i2pmae.cli.options import parse
 from i2pmae.cli.pretrain import COMMAND
 from i2pmae.commands.bench import GROUPS
+from i2pmae.methods import recipes
+from i2pmae.methods.i2p_mae.model import I2PMAE
 from i2pmae.teachers.loading import EMBEDDED_FOLDER
+from i2pmae.weights.record import ModelRecord
+from i2pmae.weights.store import save_weights
+from tests.small import SMALL as SMALL_MODEL
 
 ROOT = Path(__file__).parents[1]
 SMALL: dict[str, tuple[str, ...]] = {
     "embedded_teacher": ("--data", "{labelled}", "--skip-shapes", "--vit", str(EMBEDDED_FOLDER)),
     "guidance": ("--clouds", "2", "--draws", "3", "--data", "{clouds}"),
     "growth": ("--points", "600", "700", "--clouds", "1", "2", "--repeats", "1", "--output", "{output}/growth.png"),
+    "learned_teacher": ("{run}", "--data", "{clouds}", "--clouds", "2", "--at", "8", "--batch", "2", "--repeats", "1"),
     "ops": (
         "--clouds",
         "2",
@@ -49,6 +55,7 @@ LAST: dict[str, tuple[str, ...]] = {
     "embedded_teacher": ("| labelled | 1.00 | 1.00 | 1.00 |",),
     "guidance": ("2.00",),
     "growth": ("projection, 3 views",),
+    "learned_teacher": ("ms a cloud: student", "times the student"),
     "ops": ("whole map enlarged",),
     "probe": ("0.01",),
     "published": ("grouping",),
@@ -76,10 +83,21 @@ def test_benchmark_runs(
     points, labels = np.random.default_rng(0).normal(size=(4, 1024, 3)).astype(np.float32), np.arange(4) % 2
     np.save(data["clouds"], points)
     np.savez(data["labelled"], x_train=points, y_train=labels, x_test=points[:2], y_test=labels[:2])
+    data["run"] = tmp_path / "run"
+    if "{run}" in SMALL[name]:
+        _pretrained(data["run"])
     benchmark = _benchmark(name)
     benchmark.main([argument.format(**data) for argument in SMALL[name]])
     last = capfd.readouterr().out.splitlines()[-1]
     assert all(part in last for part in LAST[name]), last
+
+
+def _pretrained(folder: Path) -> None:
+    """A run folder, as far as benchmarks read it: initial weights of a small I2P-MAE that predicts 2D features."""
+    config = recipes()["tiny"]().changed(model=SMALL_MODEL, points=64)
+    model = I2PMAE(SMALL_MODEL.changed(semantic_dim=3 * 192))
+    save_weights(folder, model, ModelRecord(method="i2p-mae", points=64, pooling="max", model=model.config))
+    config.save(folder / "config.yaml")
 
 
 def _benchmark(name: str) -> Any:

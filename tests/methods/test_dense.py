@@ -13,7 +13,7 @@ from i2pmae.methods.losses import semantic_loss
 from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import seen_points, view_frame
 from i2pmae.projection.views import AXIS_VIEWS
-from i2pmae.teachers.maps import ViewMaps
+from i2pmae.teachers.maps import Lifted, ViewMaps
 from tests.methods.test_whole import SMALL
 from tests.steps import Painter
 
@@ -40,7 +40,7 @@ def targets(**loss) -> tuple[DenseTargets, torch.Tensor, torch.Tensor | None]:
     made = DenseTargets(LossConfig(**loss), CHANNELS)
     features = lift(said.features, points[:, :64], frame)
     made.settle(features)
-    return (made, features, *made(said, frame, points, points[:, :64]))
+    return (made, features, *made(Lifted(said, frame), points, points[:, :64]))
 
 
 def test_targets_are_what_they_are_called():
@@ -123,11 +123,12 @@ def test_all_tokens_may_have_targets():
     found = every.model(hierarchy, visible)
     assert len(found.tokens) == 3 * 24 > len(found.shown)
     said, frame = maps(), view_frame(ball(), AXIS_VIEWS)
-    features, rows, _ = every.targets(said, frame, ball(), hierarchy, [torch.ones_like(level) for level in visible])
+    lesson = Lifted(said, frame)
+    features, rows, _ = every.targets(lesson, ball(), hierarchy, [torch.ones_like(level) for level in visible])
     centres = torch.stack(
         [hierarchy[0].centres[cloud, row] for cloud in range(3) for row in hierarchy[1].neighbours[cloud].flatten()]
     )
-    expected = every.dense(said, frame, ball(), centres.view(3, -1, 3))[0].flatten(2).flatten(0, 1)
+    expected = every.dense(lesson, ball(), centres.view(3, -1, 3))[0].flatten(2).flatten(0, 1)
     torch.testing.assert_close(features[rows.flatten()], expected)
 
 

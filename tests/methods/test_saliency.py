@@ -1,5 +1,7 @@
 """What a 2D model finds salient decides masks and where tokens are; clouds that are turned."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ from i2pmae.ops import fps, gather
 from i2pmae.projection.rasterise import view_frame
 from i2pmae.projection.views import AXIS_VIEWS
 from i2pmae.teachers.base import TeacherMaps
-from i2pmae.teachers.maps import ViewMaps
+from i2pmae.teachers.maps import Lifted, ViewMaps
 from tests.methods.test_fixed_shapes import Painter
 from tests.reference import projection
 from tests.small import POINT_BERT, POINT_MAE, SMALL, VAE
@@ -62,7 +64,7 @@ class Upper(Painter):
 def test_saliency_of_points_is_that_of_the_enlarged_maps(kind) -> None:
     points = ball(2, 1100)  # more than are looked up at a time
     maps = ViewMaps(torch.randn(2, 3, 5, 14, 14, generator=rng(1)), torch.rand(2, 3, 14, 14, generator=rng(2)))
-    found = point_saliency(maps, points, view_frame(points, AXIS_VIEWS), kind)
+    found = point_saliency(Lifted(maps, view_frame(points, AXIS_VIEWS)), points, kind)
     assert found.shape == (2, 1100)
     for b in range(2):
         cloud = points[b].numpy()
@@ -86,7 +88,7 @@ def test_masks_are_guided_by_the_saliency_that_is_asked_for() -> None:
         maps, frame, _ = look(own, points)
         centres = gather(points, point_indices(hierarchy, -1))
         assert saliency is not None
-        torch.testing.assert_close(saliency, point_saliency(maps, centres, frame, kind))
+        torch.testing.assert_close(saliency, point_saliency(Lifted(maps, frame), centres, kind))
         found[kind] = saliency
     assert not torch.allclose(found["attention"], found["feature-norm"])
 
@@ -185,9 +187,11 @@ def test_cached_maps_are_read_where_the_points_are_stored() -> None:
     saliency = {}
     for degrees in (0.0, 180.0):
         own = task(augment=False, turn=degrees, cache_teacher=True)
-        own.cached = lambda index, device: maps
+        own.cached = SimpleNamespace(
+            lesson=lambda index, stored: Lifted(maps, view_frame(stored, AXIS_VIEWS)), seconds=0.0
+        )
         canonical, seen = own.drawn(batch(points), rng())
         looked = own._ask_teacher(batch(points), canonical, seen)
         assert looked is not None
-        saliency[degrees] = point_saliency(looked[0], looked[2], looked[1])
+        saliency[degrees] = point_saliency(*looked)
     assert torch.equal(saliency[0.0], saliency[180.0])

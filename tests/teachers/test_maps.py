@@ -15,7 +15,7 @@ from i2pmae.common.errors import I2PError
 from i2pmae.common.locks import lock
 from i2pmae.data.clouds import CloudSet
 from i2pmae.projection.config import ProjectionConfig
-from i2pmae.teachers import maps as teacher_maps
+from i2pmae.teachers import kept as teacher_maps
 from i2pmae.teachers.base import TeacherMaps
 from i2pmae.teachers.maps import CachedMaps, look
 from tests.training.small import small_clouds
@@ -177,7 +177,7 @@ def test_a_build_of_both_that_stops_goes_on(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from i2pmae.teachers import maps as teacher_maps
+from i2pmae.teachers import kept as teacher_maps
 from tests.teachers.test_maps import Looking, build
 
 teacher_maps.BATCHES_PER_NOTE = 1

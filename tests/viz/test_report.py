@@ -8,7 +8,7 @@ import pytest
 
 from i2pmae.common.errors import I2PError
 from i2pmae.viz import CloudPictures, ReportContent, RunContext, write_report
-from i2pmae.viz.story import after_pretraining
+from i2pmae.viz.story import after_pretraining, opening
 from i2pmae.viz.text import plain
 from tests.viz.test_text import NASTY
 
@@ -89,6 +89,18 @@ def test_pictures_have_descriptions(report):
     assert len(pictures) >= 15
     assert all(picture["alt"] and picture["width"] and picture["height"] for picture in pictures)
     assert all("aria-label" in attributes or "aria-hidden" in attributes for tag, attributes in tags if tag == "svg")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "said"),
+    [
+        ("random:a-vit", "a frozen 2D image model (random:a-vit), with random weights where that is said, sees in"),
+        ("a-vit+b-vit", "frozen 2D image models side by side (a-vit+b-vit) see in depth maps"),
+        ("run:runs/a+b", "an encoder that was trained before (run:runs/a+b) predicts of a 2D image model"),
+    ],
+)
+def test_page_says_what_kind_of_teacher_there_was(content, teacher, said):
+    assert said in opening(replace(content, run=replace(content.run, teacher=teacher)))
 
 
 def test_page_says_what_it_is(report, tmp_path, content):

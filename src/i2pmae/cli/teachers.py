@@ -13,8 +13,9 @@ class Teachers:
     """List the 2D models with a short name.
 
     pretrain --teacher also takes any Hugging Face name (org/model) of the same
-    families, and local folders. All but the embedded one are downloaded once,
-    on first use.
+    families, and local folders; random:NAME for the control with random weights;
+    NAME+NAME for several; run:FOLDER for a trained run. All but the embedded one
+    and the controls are downloaded once, on first use.
     """
 
 

@@ -28,6 +28,8 @@ from i2pmae.projection.lift import lift
 from i2pmae.projection.rasterise import ViewFrame, project
 from i2pmae.projection.views import parse_views
 from i2pmae.teachers.base import Teacher
+from i2pmae.teachers.catalogue import RUN
+from i2pmae.teachers.lessons import PointTeacher
 from i2pmae.teachers.loading import load_teacher
 from i2pmae.teachers.untrained import PUBLISHED, untrained_clip
 from i2pmae.training.device import repeatable, resolve_precision
@@ -155,6 +157,9 @@ def recipe_items(
         task = METHODS[config.method.name].build(setting)
         if task.teacher is None:
             yield _step(name, task, config, points)
+        elif isinstance(task.teacher, PointTeacher):
+            yield Item("teacher", task.teacher.name, _partial(task.teacher.teach, points), count, "fp32")
+            yield _step(f"{name}, exact", task, config, points)
         else:
             images, frame = _pictures(task, points)
             yield from _looking(task, points, images, frame)
@@ -177,8 +182,8 @@ def usual_batch(encoder: nn.Module, device: torch.device) -> int:
 def teacher_for(config: PretrainConfig, device: torch.device) -> Teacher | None:
     """The teacher of a run that names one. CLIP ViT-B/16 is made with random weights, which take as long."""
     name, precision = (getattr(config.method, field, None) for field in ("teacher", "teacher_precision"))
-    if name is None or not getattr(config.method, "needs_teacher", True):
-        return None
+    if name is None or name.startswith(RUN) or not getattr(config.method, "needs_teacher", True):
+        return None  # a run that teaches is opened by the method
     if name == PUBLISHED:
         return untrained_clip(precision=precision or "auto", device=device)
     return load_teacher(name, precision=precision or "auto", device=device)
@@ -204,7 +209,7 @@ def _pictures(task: PretrainTask, points: Tensor) -> tuple[Tensor, ViewFrame]:
 def _looking(task: PretrainTask, points: Tensor, images: Tensor, frame: ViewFrame) -> Iterator[Item]:
     """What a teacher takes part in: depth maps, its maps at points, its own forward."""
     teacher, count, views = task.teacher, len(points), len(frame.views)
-    assert teacher is not None
+    assert teacher is not None and not isinstance(teacher, PointTeacher)
     yield Item("projection", f"{views} views of {points.shape[1]} points", _partial(_pictures, task, points), count)
     at = points[:, : task.student.min_points]
     maps = teacher(images[:views]).features.expand(count, -1, -1, -1, -1)

@@ -27,7 +27,7 @@ from i2pmae.methods.pictures import explained
 from i2pmae.methods.task import PretrainTask
 from i2pmae.runs.folder import RunFolder, prepare_run_folder
 from i2pmae.runs.record import RESULTS_FILE, START, RunRecord, describe_run
-from i2pmae.teachers.base import Teacher
+from i2pmae.teachers.lessons import AnyTeacher
 from i2pmae.training.engine import FitResult, fit
 from i2pmae.training.length import settled_length
 from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, RunContext, write_report
@@ -97,7 +97,7 @@ class _Run:
 def pretrain(
     config: PretrainConfig | None = None,
     *,
-    teacher: Teacher | None = None,
+    teacher: AnyTeacher | None = None,
     resume: bool = False,
     shown: bool = True,
     **changes: Any,
@@ -112,7 +112,8 @@ def pretrain(
     Args:
         config: the run; the recipe ``default`` where absent.
         teacher: a 2D model of your own, any object with the methods of :class:`~i2pmae.teachers.base.Teacher`, in the
-            place of the one that the configuration names.
+            place of the one that the configuration names; or one that sees points,
+            :class:`~i2pmae.teachers.lessons.PointTeacher`.
         resume: go on with the run in the output folder, as if it had never stopped.
         shown: whether progress is shown, on standard error.
         changes: fields of the configuration by name, as :meth:`~i2pmae.common.config.Config.changed` takes them. With
@@ -160,7 +161,7 @@ def _finished(config: PretrainConfig, folder: RunFolder) -> RunRecord | None:
         return None
 
 
-def _open(config: PretrainConfig, folder: RunFolder, teacher: Teacher | None, shown: bool) -> _Run:
+def _open(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> _Run:
     """Data and task; the method makes ready what it learns from."""
     device, seed = resolve_device(config.training.device), config.training.seed
     config, said = with_axis(config)

@@ -17,11 +17,13 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.encoders.base import PointModel
 from i2pmae.methods import METHODS
 from i2pmae.methods.config import METHOD_CONFIGS, MethodConfig, PretrainConfig
+from i2pmae.methods.i2p_mae.learned import open_run
 from i2pmae.methods.pictures import pictured
 from i2pmae.methods.task import PretrainTask
 from i2pmae.projection.config import ProjectionConfig
 from i2pmae.runs.folder import CONFIG_FILE
-from i2pmae.teachers.base import Teacher
+from i2pmae.teachers.catalogue import RUN
+from i2pmae.teachers.lessons import AnyTeacher, PointTeacher
 from i2pmae.teachers.loading import load_teacher
 from i2pmae.viz import write_view
 from i2pmae.weights.kinds import PRETRAINING
@@ -71,6 +73,11 @@ def view(
     record, model = (None, None) if checkpoint is None else load_any(checkpoint, place)
     config = None if record is None or checkpoint is None else _method_config(locate(checkpoint), record)
     looking = _teacher(teacher, record, str(place))
+    if config is None and isinstance(looking, PointTeacher):
+        raise UsageError(
+            f"The teacher {looking.name!r} sees no images that could be drawn. Give a run as the checkpoint: "
+            "i2pmae view RUN DATA."
+        )
     clouds = open_data(data, POINTS if record is None else record.points, record, reading, shown)
     rows = _choose(clouds, select, count)
     task = None if config is None or model is None else _reopened(config, model, looking)
@@ -109,16 +116,16 @@ def _method_config(checkpoint: Path, record: ModelRecord) -> MethodConfig | None
     return kind.from_dict({"model": record.model.model_dump(), "pooling": record.pooling})
 
 
-def _reopened(config: MethodConfig, model: PointModel, teacher: Teacher | None) -> PretrainTask:
+def _reopened(config: MethodConfig, model: PointModel, teacher: AnyTeacher | None) -> PretrainTask:
     return METHODS[config.name].reopen(config, model, teacher)
 
 
-def _teacher(name: str | None, record: ModelRecord | None, device: str) -> Teacher | None:
+def _teacher(name: str | None, record: ModelRecord | None, device: str) -> AnyTeacher | None:
     """The teacher that is asked for, else that of the run, else the embedded one where there is no checkpoint."""
     wanted = name or ("embedded" if record is None else record.teacher)
     if not wanted:
         return None
-    return load_teacher(wanted, device=device)
+    return open_run(wanted, device) if wanted.startswith(RUN) else load_teacher(wanted, device=device)
 
 
 def _choose(clouds: CloudSet, patterns: Sequence[str], count: int) -> list[int]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from i2pmae.data.clouds import CloudSet
     from i2pmae.encoders.base import PointModel
     from i2pmae.methods.task import PretrainTask
-    from i2pmae.teachers.base import Teacher
+    from i2pmae.teachers.lessons import AnyTeacher
     from i2pmae.weights.released.spec import ReleasedNames
 
 __all__ = ["Method", "Recipes", "Setting"]
@@ -38,8 +38,8 @@ class Setting:
     """The run folder; what a method keeps on the way goes below it, caches below its ``cache``."""
     shown: bool = True
     """Whether progress is shown."""
-    teacher: "Teacher | None" = None
-    """A 2D model that the caller brings; the one that the configuration names where absent."""
+    teacher: "AnyTeacher | None" = None
+    """A teacher that the caller brings; the one that the configuration names where absent."""
 
 
 class Method(ABC):
@@ -87,7 +87,7 @@ class Method(ABC):
         del config
 
     @abstractmethod
-    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "Teacher | None") -> "PretrainTask":
+    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "AnyTeacher | None") -> "PretrainTask":
         """The task around a trained model, to explain what it does with a cloud; nothing is trained with it."""
 
     @property

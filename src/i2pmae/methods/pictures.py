@@ -12,6 +12,7 @@ from i2pmae.projection.config import ProjectionConfig
 from i2pmae.projection.lift import lift
 from i2pmae.projection.views import parse_views
 from i2pmae.teachers.base import Teacher
+from i2pmae.teachers.lessons import AnyTeacher, PointTeacher
 from i2pmae.teachers.maps import look
 from i2pmae.viz import CloudPictures
 
@@ -32,21 +33,21 @@ def pictured(
     model: PointModel | None,
     *,
     task: PretrainTask | None = None,
-    teacher: Teacher | None = None,
+    teacher: AnyTeacher | None = None,
     projection: ProjectionConfig | None = None,
     rng: torch.Generator | None = None,
     untrained: PointModel | None = None,
 ) -> CloudPictures:
     """Pictures of the cloud at ``row``, as far as there is something to make them with.
 
-    Views and saliency come from ``teacher``, or that of the ``task``; masks and reconstruction from the task, whose
-    draws ``rng`` decides; features from ``model``, beside those of its ``untrained`` twin.
+    Views and saliency come from ``teacher``, or that of the ``task``, where it sees images; masks and reconstruction
+    from the task, whose draws ``rng`` decides; features from ``model``, beside those of its ``untrained`` twin.
     """
     device = next(model.parameters()).device if model is not None else torch.device("cpu")
     points = torch.as_tensor(np.asarray(clouds.points[row], np.float32), device=device)[None]
     parts: dict[str, np.ndarray] = {}
     looking = teacher or (task.teacher if task is not None else None)
-    if looking is not None:
+    if looking is not None and not isinstance(looking, PointTeacher):
         parts |= teacher_view(looking, points, projection or ProjectionConfig())
     if task is not None and rng is not None:
         task.student.eval()

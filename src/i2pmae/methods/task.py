@@ -14,7 +14,7 @@ from i2pmae.encoders.tokenizer import Hierarchy, point_indices
 from i2pmae.methods.config import MethodConfig
 from i2pmae.ops import gather
 from i2pmae.projection.config import ProjectionConfig
-from i2pmae.teachers.base import Teacher
+from i2pmae.teachers.lessons import AnyTeacher
 from i2pmae.training.augment import augment, draw_points, turn
 from i2pmae.training.task import Batch, Losses
 from i2pmae.typing import Bool, Float, Tensor
@@ -32,8 +32,8 @@ class PretrainTask(ABC):
     """The method's configuration."""
     points: int
     """Points per cloud and step."""
-    teacher: Teacher | None = None
-    """The 2D model that it learns from, if any."""
+    teacher: AnyTeacher | None = None
+    """The 2D model, or another one, that it learns from, if any."""
     projection: ProjectionConfig = ProjectionConfig()
     """How clouds are shown to it."""
 

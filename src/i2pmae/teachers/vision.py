@@ -11,7 +11,7 @@ from i2pmae.teachers.base import TeacherMaps, pooled
 from i2pmae.teachers.families import Family
 from i2pmae.typing import Float, Tensor
 
-__all__ = ["DTYPES", "Precision", "VisionTeacher", "choose_precision"]
+__all__ = ["DTYPES", "Precision", "VisionTeacher", "choose_precision", "weights_digest"]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -39,6 +39,16 @@ def choose_precision(precision: Precision, device: torch.device) -> Literal["fp3
     else:
         fast = False
     return "bf16" if fast else "fp32"
+
+
+def weights_digest(about: object, model: torch.nn.Module) -> str:
+    """32 hexadecimal digits that change with any weight of a model, and with what is said ``about`` it."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr(about).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 class VisionTeacher:
@@ -106,13 +116,8 @@ class VisionTeacher:
 
     def fingerprint(self) -> str:
         """32 hexadecimal digits that change with any weight, the precision, the image size or the normalisation."""
-        digest = hashlib.blake2b(digest_size=16)
         about = (self._family.class_name, self.precision, self.image_size, self._mean, self._std)
-        digest.update(repr(about).encode())
-        for name, tensor in sorted(self._model.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return weights_digest(about, self._model)
 
     def __repr__(self) -> str:
         return (

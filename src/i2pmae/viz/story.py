@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from i2pmae.teachers.catalogue import JOINED, RANDOM, RUN
 from i2pmae.viz.content import NextStep, ProbePair, ReportContent, RunContext
 from i2pmae.viz.text import escape, shell
 
@@ -25,11 +26,7 @@ def opening(content: ReportContent) -> str:
     encoder = f"An encoder of 3D point clouds{f' ({run.method})' * bool(run.method)} was trained"
     encoder += f" on {run.trained_on}" * bool(run.trained_on) + ", without being told a single label."
     if run.teacher:
-        encoder += (
-            " It learned to fill in what was hidden from it, and to say what a frozen 2D image model "
-            f"({TEACHERS.get(run.teacher, run.teacher)}) "
-            "sees in depth maps of the same clouds."
-        )
+        encoder += f" It learned to fill in what was hidden from it, and to say what {_taught_by(run.teacher)}."
     told = f"<p>This page reports one pre-training run of i2pmae. {escape(encoder)}</p>"
     if content.probe is not None:
         told += _headline(content.probe)
@@ -40,6 +37,17 @@ def opening(content: ReportContent) -> str:
         "commands to go on with",
     ]
     return f'<div class="opening">{told}<p class="muted">Below: {", ".join(filter(None, below))}.</p></div>'
+
+
+def _taught_by(teacher: str) -> str:
+    """Who says what of the clouds, by the teacher's name."""
+    if teacher.startswith(RUN):
+        return f"an encoder that was trained before ({teacher}) predicts of a 2D image model at the points"
+    called = TEACHERS.get(teacher, teacher)
+    what = "frozen 2D image models side by side" if JOINED in teacher else "a frozen 2D image model"
+    chance = ", with random weights where that is said," if RANDOM in teacher else ""
+    see = "see" if JOINED in teacher else "sees"
+    return f"{what} ({called}){chance} {see} in depth maps of the same clouds"
 
 
 def _headline(probe: ProbePair) -> str:

@@ -9,7 +9,7 @@ from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodCon
 if TYPE_CHECKING:
     from i2pmae.encoders.base import PointModel
     from i2pmae.methods.task import PretrainTask
-    from i2pmae.teachers.base import Teacher
+    from i2pmae.teachers.lessons import AnyTeacher
     from i2pmae.weights.released.spec import ReleasedNames
 
 __all__ = ["I2P_MAE", "POINT_M2AE"]
@@ -42,7 +42,7 @@ class _PointM2AE(_Hierarchical):
 
         return build_point_m2ae(setting)
 
-    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "Teacher | None") -> "PretrainTask":
+    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "AnyTeacher | None") -> "PretrainTask":
         """The task around a trained model; no teacher takes part."""
         del teacher
         from i2pmae.methods.i2p_mae.task import PointM2AETask
@@ -80,7 +80,7 @@ class _I2PMAE(_Hierarchical):
 
         open_teacher(config)
 
-    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "Teacher | None") -> "PretrainTask":
+    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "AnyTeacher | None") -> "PretrainTask":
         """The task around a trained model and a teacher that looks at its clouds."""
         from i2pmae.methods.i2p_mae.task import I2PMAETask
 

@@ -1,24 +1,26 @@
 """Tasks of I2P-MAE and Point-M2AE for a run: initial weights that follow from the seed, teacher, caches."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from i2pmae.common.errors import UsageError
 from i2pmae.common.seeds import derive, numpy_generator
 from i2pmae.methods.base import Setting
 from i2pmae.methods.config import MethodConfig
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodConfig, ViewPredictorConfig
 from i2pmae.methods.i2p_mae.dense import DenseTargets
+from i2pmae.methods.i2p_mae.learned import CachedPredictions, LearnedTeacher, open_run
 from i2pmae.methods.i2p_mae.model import I2PMAE
 from i2pmae.methods.i2p_mae.task import I2PMAETask, PointM2AETask
 from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.projection.config import ProjectionConfig
-from i2pmae.projection.lift import lift
-from i2pmae.projection.views import parse_views
-from i2pmae.teachers.base import Teacher
+from i2pmae.teachers.catalogue import RUN
+from i2pmae.teachers.lessons import AnyTeacher, KeptLessons, PointTeacher, Projected, as_point_teacher
 from i2pmae.teachers.loading import load_teacher
-from i2pmae.teachers.maps import CachedMaps, Kept, look
+from i2pmae.teachers.maps import CachedMaps, Kept
 from i2pmae.typing import Float, Tensor
 
 __all__ = ["build_i2p_mae", "build_point_m2ae", "open_teacher"]
@@ -42,14 +44,15 @@ def build_i2p_mae(setting: Setting) -> I2PMAETask:
     teacher = open_teacher(config, setting.device, setting.teacher)
     if teacher is None:
         return I2PMAETask(_fresh(config, seed), config, None, points=run.data.points)
-    maps, vectors = _cached(setting, config, teacher)
+    asked = as_point_teacher(teacher, config.projection)
+    kept, vectors = _cached(setting, config, teacher)
     sizes: dict[str, Any] = {}
-    dense = DenseTargets(config.loss, teacher.feature_dim)
+    dense = DenseTargets(config.loss, asked.feature_dim)
     if config.loss.semantics > 0:
-        sizes["semantic_dim"] = len(parse_views(config.projection.views)) * dense.channels
+        sizes["semantic_dim"] = asked.views * dense.channels
         if config.loss.targets == "standardised":
-            dense.settle(_sample(setting, config, teacher))
-    whole = _whole(setting, config, teacher, vectors) if config.whole.wanted else None
+            dense.settle(_sample(setting, asked))
+    whole = _whole(setting, config, asked, vectors) if config.whole.wanted else None
     if whole is not None:
         sizes["view_predictor"] = ViewPredictorConfig(
             views=whole.views,
@@ -58,27 +61,65 @@ def build_i2p_mae(setting: Setting) -> I2PMAETask:
             temperature=config.whole.temperature,
             reads=config.whole.reads,
         )
-    return I2PMAETask(_fresh(config, seed, **sizes), config, teacher, maps, run.data.points, whole, dense)
+    return I2PMAETask(_fresh(config, seed, **sizes), config, teacher, kept, run.data.points, whole, dense)
 
 
 def open_teacher(
-    config: MethodConfig, device: torch.device | str = "cpu", given: Teacher | None = None
-) -> Teacher | None:
-    """The teacher that a configuration names, or the ``given`` one; ``None`` where nothing needs one."""
+    config: MethodConfig, device: torch.device | str = "cpu", given: AnyTeacher | None = None
+) -> AnyTeacher | None:
+    """The teacher that a configuration names, or the ``given`` one; ``None`` where nothing needs one.
+
+    :class:`UsageError` where it does not say what the configuration asks for.
+    """
     assert isinstance(config, I2PMAEMethodConfig)
     if not config.needs_teacher:
         return None
-    return given or load_teacher(config.teacher, precision=config.teacher_precision, device=device)
+    if given is None and config.teacher.startswith(RUN):
+        given = open_run(config.teacher, device)
+    teacher = given or load_teacher(config.teacher, precision=config.teacher_precision, device=device)
+    _check(config, as_point_teacher(teacher, config.projection))
+    return teacher
+
+
+def _check(config: I2PMAEMethodConfig, teacher: PointTeacher) -> None:
+    """:class:`UsageError` where the teacher says less than the configuration asks for."""
+    by_length = config.guided and config.guidance.saliency == "feature-norm"
+    lacking = (
+        (
+            config.guided and not by_length and not teacher.salient,
+            "how much points matter. Set guidance.kind to random and sampling.alpha to 0, or guidance.saliency to "
+            "feature-norm",
+        ),
+        (
+            (config.loss.semantics > 0 or by_length) and not teacher.feature_dim,
+            "the features of points. Set loss.semantics to 0 and guidance.kind to random, or take a run that was "
+            "trained with loss.semantics",
+        ),
+        (
+            config.whole.wanted and not teacher.summarises,
+            "vectors of whole views. Set whole.regression and whole.contrast to 0, or take a run that was trained with "
+            "one of them",
+        ),
+        (
+            config.whole.views is not None and not isinstance(teacher, Projected),
+            "other views than it was taught by. Leave whole.views out",
+        ),
+    )
+    for lacks, said in lacking:
+        if lacks:
+            raise UsageError(f"The teacher {teacher.name!r} does not say {said}.")
 
 
 def _cached(
-    setting: Setting, config: I2PMAEMethodConfig, teacher: Teacher
-) -> tuple[CachedMaps | None, CachedMaps | None]:
-    """Maps and vectors of the training clouds, made here where they are to be cached: in one pass where the views are
-    the same."""
+    setting: Setting, config: I2PMAEMethodConfig, teacher: AnyTeacher
+) -> tuple[KeptLessons | None, KeptLessons | None]:
+    """What the teacher says of points and of whole views of the training clouds, made here where it is to be cached: in
+    one pass where the views are the same."""
     if not config.cache_teacher:
         return None, None
     place = (setting.config.data.cache or setting.folder / "cache") / "teacher-maps"
+    if isinstance(teacher, PointTeacher):
+        return _predictions(place, setting, config, teacher)
 
     def kept(projection: ProjectionConfig, *wanted: Kept) -> CachedMaps:
         return CachedMaps(
@@ -96,27 +137,48 @@ def _cached(
     return kept(config.projection, "maps"), kept(own, "pooled")
 
 
-def _whole(setting: Setting, config: I2PMAEMethodConfig, teacher: Teacher, vectors: CachedMaps | None) -> WholeTargets:
+def _predictions(
+    place: Path, setting: Setting, config: I2PMAEMethodConfig, teacher: PointTeacher
+) -> tuple[KeptLessons | None, KeptLessons | None]:
+    """The same of a student that teaches."""
+    if not isinstance(teacher, LearnedTeacher):
+        raise UsageError(
+            f"What the teacher {teacher.name!r} says of points cannot be kept: only 2D models and trained runs are. "
+            "Leave cache_teacher out."
+        )
+    features, pooled = config.needs_maps, config.whole.wanted
+    found = CachedPredictions(
+        place, teacher, setting.clouds, setting.device, setting.shown, features=features, pooled=pooled
+    )
+    return found if features else None, found if pooled else None
+
+
+def _whole(
+    setting: Setting, config: I2PMAEMethodConfig, teacher: PointTeacher, vectors: KeptLessons | None
+) -> WholeTargets:
     """What is to be predicted of whole views."""
 
     def asked(rows: np.ndarray) -> Float[Tensor, "n v d"]:
-        points = torch.as_tensor(np.asarray(setting.clouds.points[rows], np.float32), device=setting.device)
-        found = look(teacher, points, config.projection)[0].pooled
+        found = teacher.teach(_stored(setting, rows)).pooled
         assert found is not None
         return found
 
     return WholeTargets(config.whole, len(setting.clouds), setting.config.training.seed, asked, vectors)
 
 
-def _sample(setting: Setting, config: I2PMAEMethodConfig, teacher: Teacher) -> Float[Tensor, "b m v c"]:
+def _sample(setting: Setting, teacher: PointTeacher) -> Float[Tensor, "b m v c"]:
     """2D features of points of some training clouds, chosen by the seed, on the CPU."""
     chosen = numpy_generator(setting.config.training.seed, "2D features").permutation(len(setting.clouds))
     found = []
     for row in np.sort(chosen[:SAMPLED]):
-        points = torch.as_tensor(np.asarray(setting.clouds.points[row : row + 1], np.float32), device=setting.device)
-        maps, frame, _ = look(teacher, points, config.projection)
-        found.append(lift(maps.features, points[:, :POINTS], frame).cpu())
+        points = _stored(setting, np.array([row]))
+        found.append(teacher.teach(points).features(points[:, :POINTS]).cpu())
     return torch.cat(found)
+
+
+def _stored(setting: Setting, rows: np.ndarray) -> Float[Tensor, "b n 3"]:
+    """The points of training clouds as they are stored."""
+    return torch.as_tensor(np.asarray(setting.clouds.points[rows], np.float32), device=setting.device)
 
 
 def _fresh(config: PointM2AEMethodConfig | I2PMAEMethodConfig, seed: int, **sizes: Any) -> I2PMAE:

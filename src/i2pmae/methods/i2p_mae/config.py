@@ -10,7 +10,7 @@ from i2pmae.encoders.config import GuidanceKind, HierarchicalConfig
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods.config import METHOD_CONFIGS, Distance, MethodConfig, SaliencyKind
 from i2pmae.projection.config import ProjectionConfig
-from i2pmae.teachers.catalogue import check_teacher
+from i2pmae.teachers.catalogue import RUN, check_teacher, members
 
 __all__ = [
     "GuidanceConfig",
@@ -184,8 +184,9 @@ class I2PMAEMethodConfig(MethodConfig):
     model: I2PMAEConfig = I2PMAEConfig()
     """Sizes of the model."""
     teacher: Annotated[str, AfterValidator(check_teacher)] = "embedded"
-    """2D model: ``embedded`` (in the package), a name of `i2pmae teachers`, a Hugging Face name, or a local folder. It
-    is loaded where guidance or semantic targets need it."""
+    """2D model: ``embedded`` (in the package), a name of `i2pmae teachers`, a Hugging Face name, or a local folder;
+    ``random:NAME`` for its control with random weights; ``NAME+NAME`` for several side by side; ``run:FOLDER`` for what
+    a trained run predicts of them. It is loaded where guidance or targets need it."""
     teacher_precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the teacher; ``auto`` is bf16 where it is fast."""
     cache_teacher: bool = False
@@ -214,12 +215,34 @@ class I2PMAEMethodConfig(MethodConfig):
                 "coordinates are reconstructed where tokens are masked, and mask_ratio is 0: set loss.coordinates 0, "
                 "or mask some"
             )
+        self._check_saliency()
         if self.whole.reads == "class|max":
             raise ValueError("whole.reads 'class|max' needs a [CLS] token, which the encoder of I2P-MAE has not")
         for name, value in (("whole.others", self.whole.others), ("whole.views", self.whole.views)):
             if value and not self.cache_teacher:
                 raise ValueError(f"{name} needs the vectors of all clouds at hand: set cache_teacher")
         return self
+
+    def _check_saliency(self) -> None:
+        """:class:`ValueError` where what decides masks or sampling cannot be said by the teacher."""
+        by_length = self.guidance.saliency == "feature-norm"
+        if not self.guided:
+            return
+        if self.teacher.startswith(RUN) and not by_length:
+            raise ValueError(
+                f"a trained run does not say what is salient: with the teacher {self.teacher}, set guidance.kind "
+                "random and sampling.alpha 0, or guidance.saliency feature-norm"
+            )
+        if by_length and len(members(self.teacher)) > 1:
+            raise ValueError(
+                "of several teachers all features have the same length, so that each counts the same: with the "
+                f"teacher {self.teacher}, set guidance.saliency attention"
+            )
+
+    @property
+    def guided(self) -> bool:
+        """Whether saliency decides masks or sampling."""
+        return self.guidance.kind != "random" or self.sampling.alpha > 0
 
     @property
     def needs_teacher(self) -> bool:
@@ -234,4 +257,4 @@ class I2PMAEMethodConfig(MethodConfig):
     @property
     def needs_maps(self) -> bool:
         """Whether the 2D model's maps take part, not only its vectors of whole views."""
-        return self.guidance.kind != "random" or self.sampling.alpha > 0 or self.loss.semantics > 0
+        return self.guided or self.loss.semantics > 0

@@ -4,9 +4,7 @@ import torch
 from torch.nn import functional
 
 from i2pmae.methods.i2p_mae.config import LossConfig
-from i2pmae.projection.lift import lift
-from i2pmae.projection.rasterise import ViewFrame, seen_points
-from i2pmae.teachers.maps import ViewMaps
+from i2pmae.teachers.lessons import Lesson
 from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["DenseTargets"]
@@ -41,18 +39,23 @@ class DenseTargets:
         self.mixing = None if self.mixing is None else self.mixing.to(device)
 
     def __call__(
-        self, maps: ViewMaps, frame: ViewFrame, cloud: Float[Tensor, "b n 3"], at: Float[Tensor, "b m 3"]
+        self, lesson: Lesson, cloud: Float[Tensor, "b n 3"], at: Float[Tensor, "b m 3"]
     ) -> tuple[Float[Tensor, "b m v d"], Bool[Tensor, "b m v"] | None]:
-        """The targets of the points ``at``, which belong to the ``cloud`` that was projected, and which of them count;
-        all where None."""
-        features = self._mixed(lift(maps.features, at, frame))
+        """The targets of the points ``at``, which belong to the ``cloud`` that the teacher saw, and which of them
+        count; all where None."""
+        features = self.prepared(lesson.features(at))
+        return features, lesson.seen(cloud, at) if self.config.hidden == "left out" else None
+
+    def prepared(self, features: Float[Tensor, "*b v c"]) -> Float[Tensor, "*b v d"]:
+        """2D features as targets."""
+        features = self._mixed(features)
         if self.config.targets == "normalised":
             features = functional.layer_norm(features, features.shape[-1:])
         elif self.config.targets == "unit":
             features = functional.normalize(features, dim=-1)
         elif self.config.targets == "standardised":
             features = (features - self.centre) / self.deviation
-        return features, seen_points(cloud, at, frame) if self.config.hidden == "left out" else None
+        return features
 
-    def _mixed(self, features: Float[Tensor, "b m v c"]) -> Float[Tensor, "b m v d"]:
+    def _mixed(self, features: Float[Tensor, "*b v c"]) -> Float[Tensor, "*b v d"]:
         return features if self.mixing is None else features @ self.mixing

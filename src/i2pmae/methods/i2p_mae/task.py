@@ -18,10 +18,7 @@ from i2pmae.methods.losses import coordinate_loss, semantic_loss
 from i2pmae.methods.saliency import point_saliency
 from i2pmae.methods.task import PretrainTask, as_array, predicted_points, shown_tokens
 from i2pmae.ops import gather, pack, without_padding
-from i2pmae.projection.rasterise import ViewFrame, view_frame
-from i2pmae.projection.views import parse_views
-from i2pmae.teachers.base import Teacher
-from i2pmae.teachers.maps import CachedMaps, ViewMaps, look
+from i2pmae.teachers.lessons import AnyTeacher, KeptLessons, Lesson, as_point_teacher
 from i2pmae.training.task import Batch, Loss, Losses
 from i2pmae.typing import Bool, Float, Int, Tensor
 
@@ -113,14 +110,15 @@ class I2PMAETask(PointM2AETask):
         self,
         model: PointModel,
         config: I2PMAEMethodConfig,
-        teacher: Teacher | None,
-        cached: CachedMaps | None = None,
+        teacher: AnyTeacher | None,
+        cached: KeptLessons | None = None,
         points: int = 0,
         whole: WholeTargets | None = None,
         dense: DenseTargets | None = None,
     ) -> None:
         super().__init__(model, config, points)
         self.teacher, self.cached, self.projection, self.whole = teacher, cached, config.projection, whole
+        self.asked = None if teacher is None else as_point_teacher(teacher, config.projection)
         self.dense = dense or DenseTargets(config.loss, 0 if teacher is None else teacher.feature_dim)
 
     @property
@@ -179,24 +177,22 @@ class I2PMAETask(PointM2AETask):
     def _semantics(
         self,
         found: Reconstruction,
-        maps: ViewMaps,
-        frame: ViewFrame,
+        lesson: Lesson,
         points: Float[Tensor, "b n 3"],
         hierarchy: Hierarchy,
         visible: Sequence[Bool[Tensor, "b _"]],
     ) -> Losses:
         """``semantics`` and ``explained``."""
         head, config = self.model.semantic_head, self.config.loss
-        assert head is not None
+        assert head is not None and self.asked is not None
         tokens, counted = found.shown, found.shown_counted
         if config.tokens == "all" and found.tokens is not None:
             tokens, counted, visible = found.tokens, None, [torch.ones_like(level) for level in visible]
         with torch.no_grad():
-            features, rows, seen = self.targets(maps, frame, points, hierarchy, visible)
+            features, rows, seen = self.targets(lesson, points, hierarchy, visible)
             some = None if counted is None else counted[::8]
             variance = _variance(features[rows[::8]], some)
-        views = len(parse_views(self.projection.views))
-        error = semantic_loss(head, tokens, features, rows, counted, config.distance, views, seen)
+        error = semantic_loss(head, tokens, features, rows, counted, config.distance, self.asked.views, seen)
         explained = 1 - error.detach() / variance
         losses = {"semantics": Loss(error, f"{SAID[config.distance]} of tokens' 2D features", config.semantics)}
         if config.distance == "squared":
@@ -206,40 +202,38 @@ class I2PMAETask(PointM2AETask):
 
     def _ask_teacher(
         self, batch: Batch, canonical: Float[Tensor, "b n 3"], points: Float[Tensor, "b n 3"]
-    ) -> tuple[ViewMaps, ViewFrame, Float[Tensor, "b n 3"]] | None:
-        """What the teacher says, its frame, and the points as it saw them; where none of that is asked for, nothing."""
-        if self.teacher is None:
+    ) -> tuple[Lesson, Float[Tensor, "b n 3"]] | None:
+        """What the teacher says, and the points as it saw them; where nothing is asked for, nothing."""
+        if self.asked is None:
             return None
         if self.cached is None:
             if not self.config.needs_maps and (self.whole is None or self.whole.cached is not None):
                 return None
-            maps, frame, _ = look(self.teacher, points, self.projection)
-            return maps, frame, points
-        views = parse_views(self.projection.views, points.device)
-        frame = view_frame(batch["points"], views, self.projection.image_size)
-        return self.cached(batch["index"], points.device), frame, canonical
+            return self.asked.teach(points), points
+        return self.cached.lesson(batch["index"], batch["points"]), canonical
 
     def look_at(self, points: Float[Tensor, "b n 3"]) -> tuple[Hierarchy, Float[Tensor, "b m"] | None]:
-        """The tokens of clouds, and the saliency of the coarsest, where there is a teacher."""
-        if self.teacher is None:
+        """The tokens of clouds, and the saliency of the coarsest, where there is a teacher that says."""
+        if self.asked is None:
             return super().look_at(points)
-        maps, frame, _ = look(self.teacher, points, self.projection)
-        hierarchy = self.model.tokenise(points, self.weight(maps, frame, points))
-        return hierarchy, self.saliency(maps, frame, points, hierarchy)
+        lesson = self.asked.teach(points)
+        hierarchy = self.model.tokenise(points, self.weight(lesson, points))
+        return hierarchy, self.saliency(lesson, points, hierarchy)
 
-    def weight(self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"] | None:
+    def weight(self, lesson: Lesson, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"] | None:
         """What the distances of points are multiplied with where tokens are sampled; nothing where they are not."""
         alpha = self.config.sampling.alpha
         if alpha == 0:
             return None
-        return sampling_weight(point_saliency(maps, points, frame, self.config.guidance.saliency), alpha)
+        saliency = point_saliency(lesson, points, self.config.guidance.saliency)
+        return None if saliency is None else sampling_weight(saliency, alpha)
 
     def saliency(
-        self, maps: ViewMaps, frame: ViewFrame, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy
-    ) -> Float[Tensor, "b m"]:
-        """Saliency of each coarsest centre: mean over views of what the teacher gives its pixel (§3.3)."""
+        self, lesson: Lesson, points: Float[Tensor, "b n 3"], hierarchy: Hierarchy
+    ) -> Float[Tensor, "b m"] | None:
+        """Saliency of each coarsest centre (§3.3), where the teacher says."""
         centres = gather(points, point_indices(hierarchy, -1))
-        return point_saliency(maps, centres, frame, self.config.guidance.saliency)
+        return point_saliency(lesson, centres, self.config.guidance.saliency)
 
     def logits(self, saliency: Float[Tensor, "b m"] | None, like: Float[Tensor, "b m 3"]) -> Float[Tensor, "b m"]:
         """What the visible tokens are drawn by: saliency, as the guidance says; the same for all without any."""
@@ -250,8 +244,7 @@ class I2PMAETask(PointM2AETask):
 
     def targets(
         self,
-        maps: ViewMaps,
-        frame: ViewFrame,
+        lesson: Lesson,
         points: Float[Tensor, "b n 3"],
         hierarchy: Hierarchy,
         visible: Sequence[Bool[Tensor, "b _"]],
@@ -265,7 +258,7 @@ class I2PMAETask(PointM2AETask):
         most = [int(shown.shape[1]) for shown in visible] if self.config.loss.tokens == "all" else self._most
         rows, _ = pack(visible[level - 1], most[level - 1])
         at = gather(points, gather(self.model.target_points(hierarchy), rows))
-        features, seen = self.dense(maps, frame, points, at)
+        features, seen = self.dense(lesson, points, at)
         place = torch.arange(rows.numel(), device=rows.device).view_as(rows)
         below = hierarchy[level - 1].centres.shape[:2]
         place = place.new_zeros(below).scatter_(1, rows, place)

@@ -23,7 +23,7 @@ SMALLEST = 1e-6
 
 
 class Vectors(Protocol):
-    """Vectors of all views of all clouds: :class:`~i2pmae.teachers.maps.CachedMaps`."""
+    """Vectors of all views of all clouds: :class:`~i2pmae.teachers.kept.CachedRows`."""
 
     @property
     def seconds(self) -> float:

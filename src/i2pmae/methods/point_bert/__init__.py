@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from i2pmae.encoders.base import PointModel
     from i2pmae.methods.task import PretrainTask
-    from i2pmae.teachers.base import Teacher
+    from i2pmae.teachers.lessons import AnyTeacher
     from i2pmae.weights.released.spec import ReleasedNames
 
 __all__ = ["POINT_BERT", "VOCABULARY"]
@@ -63,7 +63,7 @@ class _PointBERT(Method):
 
         return build(setting)
 
-    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "Teacher | None") -> "PretrainTask":
+    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "AnyTeacher | None") -> "PretrainTask":
         """The task around a trained model, without the vocabulary."""
         del teacher
         from i2pmae.methods.point_bert.task import PointBERTTask

@@ -9,7 +9,7 @@ from i2pmae.methods.point_mae.config import PointMAEMethodConfig
 if TYPE_CHECKING:
     from i2pmae.encoders.base import PointModel
     from i2pmae.methods.task import PretrainTask
-    from i2pmae.teachers.base import Teacher
+    from i2pmae.teachers.lessons import AnyTeacher
     from i2pmae.weights.released.spec import ReleasedNames
 
 __all__ = ["POINT_MAE"]
@@ -38,7 +38,7 @@ class _PointMAE(Method):
 
         return build(setting)
 
-    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "Teacher | None") -> "PretrainTask":
+    def reopen(self, config: MethodConfig, model: "PointModel", teacher: "AnyTeacher | None") -> "PretrainTask":
         """The task around a trained model; no teacher takes part."""
         del teacher
         from i2pmae.methods.point_mae.task import PointMAETask

@@ -115,7 +115,8 @@ class LearnedTeacher:
 
 def open_run(name: str, device: torch.device | str = "cpu") -> LearnedTeacher:
     """The teacher that ``run:FOLDER`` names. :class:`TeacherError` where there is none, with what is there."""
-    folder = Path(name.removeprefix(RUN)).expanduser()
+    text = name.removeprefix(RUN)
+    folder = Path(text).expanduser() if text.startswith("~") else text  # weights have names, too
     try:
         model, record = load_model(folder)
     except CheckpointError as error:

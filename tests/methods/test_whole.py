@@ -9,7 +9,12 @@ import torch
 
 from i2pmae.common.errors import UsageError
 from i2pmae.common.seeds import torch_generator
-from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, ViewPredictorConfig, WholeConfig
+from i2pmae.methods.i2p_mae.config import (
+    I2PMAEMethodConfig,
+    PointM2AEMethodConfig,
+    ViewPredictorConfig,
+    WholeConfig,
+)
 from i2pmae.methods.i2p_mae.model import I2PMAE
 from i2pmae.methods.i2p_mae.predictor import ViewPredictor
 from i2pmae.methods.i2p_mae.recipes import SIZES
@@ -174,3 +179,21 @@ def test_a_view_is_told_from_the_others_and_views_are_no_matrices():
 def test_objectives_that_cannot_be_are_refused(values, message):
     with pytest.raises(UsageError, match=message):
         I2PMAEMethodConfig.from_dict(values, "method")
+
+
+def test_nothing_is_pictured_that_was_not_learnt():
+    points = batch()["points"][:1]
+    alone = small_task(targets())
+    assert not {"reconstruction", "masked_truth"} & alone.explain(points, torch_generator(0, "picture")).keys()
+    both = small_task(targets(), loss={"coordinates": 1.0})
+    assert {"reconstruction", "masked_truth"} <= both.explain(points, torch_generator(0, "picture")).keys()
+
+
+def test_contrast_alone_says_no_share_of_variance():
+    task = small_task(targets(regression=0.0, contrast=1.0))
+    assert task.losses(batch(), torch_generator(0)).keys() == {"view_contrast"}
+
+
+def test_point_m2ae_has_to_mask():
+    with pytest.raises(UsageError, match="mask_ratio is 0: mask some"):
+        PointM2AEMethodConfig.from_dict({"model": {"mask_ratio": 0.0}}, "method")

@@ -57,8 +57,8 @@ class NamedWeights:
 NAMED = {
     weights.name: weights
     for weights in (
-        NamedWeights("tiny", "encoder of the recipe tiny, for a CPU", "Apache-2.0", in_package=True),
-        NamedWeights("small", "encoder of the recipe small, for a workstation", "Apache-2.0", in_package=False),
+        NamedWeights("tiny", "encoder of the size tiny, for a CPU", "Apache-2.0", in_package=True),
+        NamedWeights("small", "encoder of the size small, for a workstation", "Apache-2.0", in_package=False),
     )
 }
 """The catalogue, by name."""

@@ -1,6 +1,6 @@
 """What I2P-MAE has for itself, and Point-M2AE, the same hierarchy without the 2D side."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import tyro
 from pydantic import AfterValidator, Field, model_validator
@@ -171,6 +171,14 @@ class PointM2AEMethodConfig(MethodConfig):
     """How the tokens of the encoder become the embedding that is probed; by default as the method's authors do."""
     model: I2PMAEConfig = I2PMAEConfig()
     """Sizes of the model."""
+    reconstructs: ClassVar[bool] = True
+    """Whether coordinates are reconstructed: all that there is to learn."""
+
+    @model_validator(mode="after")
+    def _check_mask(self) -> Self:
+        if self.model.mask_ratio == 0:
+            raise ValueError("coordinates are reconstructed where tokens are masked, and mask_ratio is 0: mask some")
+        return self
 
 
 @METHOD_CONFIGS.add
@@ -250,9 +258,14 @@ class I2PMAEMethodConfig(MethodConfig):
         return self.needs_maps or self.whole.wanted
 
     @property
+    def reconstructs(self) -> bool:
+        """Whether coordinates are reconstructed."""
+        return self.loss.coordinates > 0
+
+    @property
     def decodes(self) -> bool:
         """Whether the decoder takes part."""
-        return self.loss.coordinates > 0 or self.loss.semantics > 0
+        return self.reconstructs or self.loss.semantics > 0
 
     @property
     def needs_maps(self) -> bool:

@@ -83,14 +83,13 @@ class PointM2AETask(PretrainTask):
         """One draw of the mask, and what the decoder makes of it."""
         hierarchy, saliency = self.look_at(points)
         visible = self.choose_visible(saliency, hierarchy, rng)
+        parts = {} if saliency is None else {"token_saliency": as_array(saliency)}
+        parts |= shown_tokens(hierarchy, visible, points)
+        if not self.config.reconstructs:
+            return parts
         found = self.model(hierarchy, visible, self.model.most_visible)
         offsets = without_padding(found.offsets, found.offsets_counted)
-        parts = {} if saliency is None else {"token_saliency": as_array(saliency)}
-        return {
-            **parts,
-            **shown_tokens(hierarchy, visible, points),
-            **predicted_points(hierarchy, self.model.decoded_level, offsets, found.masked),
-        }
+        return parts | predicted_points(hierarchy, self.model.decoded_level, offsets, found.masked)
 
     def look_at(self, points: Float[Tensor, "b n 3"]) -> tuple[Hierarchy, Float[Tensor, "b m"] | None]:
         """The tokens of clouds, and the saliency of the coarsest; there is none without a teacher."""
@@ -190,14 +189,12 @@ class I2PMAETask(PointM2AETask):
             tokens, counted, visible = found.tokens, None, [torch.ones_like(level) for level in visible]
         with torch.no_grad():
             features, rows, seen = self.targets(lesson, points, hierarchy, visible)
-            some = None if counted is None else counted[::8]
-            variance = _variance(features[rows[::8]], some)
         error = semantic_loss(head, tokens, features, rows, counted, config.distance, self.asked.views, seen)
-        explained = 1 - error.detach() / variance
         losses = {"semantics": Loss(error, f"{SAID[config.distance]} of tokens' 2D features", config.semantics)}
         if config.distance == "squared":
-            said = "Share of the 2D features' variance that is predicted"
-            losses["explained"] = Loss(explained, said, None)
+            variance = _variance(features[rows[::8]], None if counted is None else counted[::8])
+            explained = 1 - error.detach() / variance
+            losses["explained"] = Loss(explained, "Share of the 2D features' variance that is predicted", None)
         return losses
 
     def _ask_teacher(

@@ -80,8 +80,9 @@ class WholeTargets:
         given: Float[Tensor, "b v d"] | None,
         rng: torch.Generator,
     ) -> Losses:
-        """``views`` (regression), ``view_contrast``, and ``views_explained``, the share of the vectors' variance over
-        the batch that is predicted; ``given`` are the vectors of the batch where none are cached."""
+        """``views`` (regression) with ``views_explained``, the share of the vectors' variance over the batch that is
+        predicted, and ``view_contrast``, as far as they are wanted; ``given`` are the vectors of the batch where none
+        are cached."""
         config = self.config
         assert predictor is not None and predicted is not None
         with torch.no_grad():
@@ -96,12 +97,12 @@ class WholeTargets:
         if config.regression:
             distance = view_regression(predicted, target, config.distance)
             losses["views"] = Loss(distance, "Distance of the vectors of whole views", config.regression)
+            error = (predicted.detach().float() - target).square().mean()
+            explained = 1 - error / target.var(0, correction=0).mean().clamp_min(1e-12)
+            losses["views_explained"] = Loss(explained, "Share of the views' variance that is predicted", None)
         if config.contrast:
             found = view_contrast(predicted, target, others, predictor.log_scale)
             losses["view_contrast"] = Loss(found, "Contrast of the vectors of whole views", config.contrast)
-        error = (predicted.detach().float() - target).square().mean()
-        explained = 1 - error / target.var(0, correction=0).mean().clamp_min(1e-12)
-        losses["views_explained"] = Loss(explained, "Share of the views' variance that is predicted", None)
         return losses
 
     def _drawn(self, index: Int[Tensor, " b"], rng: torch.Generator) -> Int[Tensor, " q"]:

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from i2pmae.common.errors import UsageError
+from i2pmae.teachers import vision
 from i2pmae.teachers.loading import load_teacher
-from i2pmae.teachers.vision import VisionTeacher, choose_precision
+from i2pmae.teachers.vision import VisionTeacher, bf16_gain, choose_precision
 
 from .conftest import save
 
@@ -116,13 +117,21 @@ def test_the_fingerprint_follows_weights_precision_and_size(
 
 def test_auto_precision_asks_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert choose_precision("auto", torch.device("cpu")) == "bf16"
+    for gain, chosen in ((4.5, "bf16"), (0.5, "fp32")):
+        monkeypatch.setattr(vision, "bf16_gain", lambda gain=gain: gain)
+        assert choose_precision("auto", torch.device("cpu")) == chosen
+    monkeypatch.setattr(vision, "bf16_gain", lambda: 4.5)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     assert choose_precision("auto", torch.device("cpu")) == "fp32"
     assert choose_precision("bf16", torch.device("cpu")) == "bf16"
     with pytest.raises(UsageError, match="precision"):
         choose_precision("int8", torch.device("cpu"))  # type: ignore[arg-type]
+
+
+def test_the_gain_of_bf16_is_measured_once() -> None:
+    assert 0 < bf16_gain() < 100
+    assert bf16_gain() == bf16_gain()
 
 
 @pytest.mark.gpu

@@ -1,6 +1,8 @@
 """A frozen Hugging Face vision model as a teacher."""
 
 import hashlib
+import time
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -17,14 +19,16 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """The arithmetic that a precision's name stands for."""
+WORTH_IT = 1.2
+"""So many times as fast as fp32 bf16 has to be on a CPU to be worth its rounding."""
 
 
 def choose_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
     """The arithmetic that ``precision`` means on ``device``.
 
-    ``auto`` is bf16 where hardware multiplies bf16 matrices faster than fp32 ones (NVIDIA GPUs from compute capability
-    8.0; CPUs with AVX512-BF16 or AMX) and fp32 elsewhere, where bf16 would be emulated. ``benchmarks/teachers.py``
-    measures both.
+    ``auto`` is bf16 where bf16 matrices are multiplied faster than fp32 ones, and fp32 elsewhere: on NVIDIA GPUs from
+    compute capability 8.0, and on CPUs with instructions for it that a short measurement finds to be faster.
+    ``benchmarks/teachers.py`` measures both.
     """
     if precision != "auto":
         if precision not in DTYPES:
@@ -35,10 +39,27 @@ def choose_precision(precision: Precision, device: torch.device) -> Literal["fp3
     elif device.type == "cpu":
         # Private names: absent in another version of PyTorch means "not known to be fast".
         checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        fast = any(getattr(torch.cpu, check, bool)() for check in checks)
+        fast = any(getattr(torch.cpu, check, bool)() for check in checks) and bf16_gain() >= WORTH_IT
     else:
         fast = False
     return "bf16" if fast else "fp32"
+
+
+@cache
+def bf16_gain() -> float:
+    """How many times as fast this CPU multiplies bf16 matrices as fp32 ones: the best of some short rounds, in turn.
+
+    That there are instructions for bf16 does not say it: AMD's processors with AVX512-BF16 are 4.5 times as fast,
+    Intel's without AMX half as fast.
+    """
+    pairs = {dtype: torch.ones(2, 512, 512, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)}
+    best = dict.fromkeys(pairs, float("inf"))
+    for _ in range(6):  # the first round makes the libraries ready
+        for dtype, (left, right) in pairs.items():
+            started = time.perf_counter()
+            torch.mm(left, right)
+            best[dtype] = min(best[dtype], time.perf_counter() - started)
+    return best[torch.float32] / best[torch.bfloat16]
 
 
 def weights_digest(about: object, model: torch.nn.Module) -> str:

@@ -47,6 +47,22 @@ def test_validation_clouds_come_from_training_alone():
     assert "6 clouds held out from training" in found.note
 
 
+def test_a_share_of_the_labels_is_taken_class_by_class_to_train_and_to_choose():
+    own = clouds([0] * 40 + [1] * 20, (["train"] * 3 + ["test"]) * 15)
+    whole = three_splits(own, 0.2, seed=0)
+    found = whole.with_labels(0.5, seed=0)
+    assert np.bincount(whole.train.labels).tolist() == [24, 12]
+    assert np.bincount(found.train.labels).tolist() == [12, 6]
+    assert np.bincount(found.validation.labels).tolist() == [3, 2]
+    assert ids(found.test) == ids(whole.test)
+    assert set(ids(found.train)) < set(ids(whole.train))
+    assert set(ids(found.validation)) < set(ids(whole.validation))
+    assert "36 training and 9 validation clouds 0.5 were used" in found.note and "18 and 5" in found.note
+    assert np.bincount(whole.with_labels(0.001, seed=0).train.labels).tolist() == [1, 1]
+    assert ids(whole.with_labels(0.5, seed=1).train) != ids(found.train)
+    assert whole.with_labels(1, seed=0) is whole
+
+
 @pytest.mark.parametrize("labels", [[0, 1, 2] * 8, None])
 def test_without_splits_all_three_are_drawn(labels):
     own = clouds(labels) if labels else replace(clouds([0] * 24), labels=None, classes=None)

@@ -44,7 +44,8 @@ class DataConfig(Config):
     clouds: int | None = Field(None, ge=2)
     """How many clouds to use (built-in shapes: how many to make); all where absent."""
     fraction: float = Field(1.0, gt=0, le=1)
-    """Share of the training clouds that is trained on, drawn by the seed; in pre-training, probes take all."""
+    """Share of the training clouds that is trained on, drawn by the seed; in pre-training, probes take all. Tasks take
+    it class by class, of the clouds that the epoch is chosen by too."""
     max_bad_share: float = Field(0.1, ge=0, le=1)
     """Largest share of unusable files that a run accepts."""
     shapes: ShapesConfig = ShapesConfig()
@@ -76,10 +77,6 @@ class DataConfig(Config):
     def training_part(self, clouds: "CloudSet", seed: int) -> "CloudSet":
         """The training split of ``clouds`` where there is one, else all; of it, the ``fraction`` that is trained on."""
         part = clouds.split("train") if clouds.splits is not None and "train" in clouds.splits else clouds
-        return self.share_of(part, seed)
-
-    def share_of(self, part: "CloudSet", seed: int) -> "CloudSet":
-        """The ``fraction`` of a training part that is trained on, drawn by ``seed``; itself where that is all."""
         if self.fraction == 1:
             return part
         import numpy as np

@@ -25,6 +25,18 @@ class Splits:
     note: str
     """Sentences for the protocol."""
 
+    def with_labels(self, share: float, seed: int) -> "Splits":
+        """The splits with a share of the labelled clouds, to fit to and to choose by: of every class about so many, and
+        one at least; all test clouds."""
+        if share == 1:
+            return self
+        train, validation = (_part_of(clouds, share, seed) for clouds in (self.train, self.validation))
+        note = (
+            f"{self.note} Of {len(self.train)} training and {len(self.validation)} validation clouds {share:g} were "
+            f"used, class by class, by seed {seed}: {len(train)} and {len(validation)}."
+        )
+        return replace(self, train=train, validation=validation, note=note)
+
 
 def three_splits(clouds: CloudSet, share: float, seed: int) -> Splits:
     """The set's own ``train``, ``val`` and ``test`` splits; what is missing is held out, stratified by class.
@@ -79,6 +91,16 @@ def hold_out(labels: np.ndarray, share: float, seed: int, names: tuple[str, ...]
         held.append(members[: min(max(round(share * len(members)), 1), len(members) - 1)])
     chosen = np.sort(np.concatenate(held))
     return np.setdiff1d(np.arange(len(labels)), chosen), chosen
+
+
+def _part_of(clouds: CloudSet, share: float, seed: int) -> CloudSet:
+    """A share of every class, one cloud at least, in the order of the set."""
+    labels = np.zeros(len(clouds), np.int64) if clouds.labels is None else clouds.labels
+    rows = []
+    for label in np.unique(labels):
+        members = numpy_generator(seed, "labels", int(label)).permutation(np.flatnonzero(labels == label))
+        rows.append(members[: max(1, round(share * len(members)))])
+    return clouds.subset(np.sort(np.concatenate(rows)))
 
 
 def class_names(clouds: CloudSet) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def held_out(clouds: CloudSet, config: TaskRunConfig) -> Splits:
     """The splits of a set for a task that chooses its epoch; errors are those of :func:`three_splits`."""
     seed = config.training.seed
     splits = three_splits(clouds, validated(config).validation_share, seed)
-    return replace(splits, train=config.data.share_of(splits.train, seed))
+    return splits.with_labels(config.data.fraction, seed)
 
 
 def train_and_test(spec: ValidatedSpec, setup: Setup, splits: Splits, folder: Path, resume: bool) -> Trained:

@@ -1,0 +1,283 @@
+"""Comparisons of pre-training on ModelNet40 at equal time, one record per comparison: docs/results.md is made of them.
+
+    python scripts/evidence.py objectives --data modelnet40.npz --up z --teacher FOLDER --output runs/evidence
+
+FOLDER is ViT-Ti/16 of ImageNet (vit_tiny_patch16_224) as Hugging Face stores it. Every row is a recipe with changes,
+pre-trained on a share of the training clouds without their labels, once for each seed, and judged on frozen features: a
+linear SVM (for every read-out) and nearest neighbours, both fitted on 4000 training clouds, and 5-way 10-shot tasks.
+``--judge held-out`` scores 1969 training clouds that nothing was fitted on, for whatever is to be chosen; ``test`` the
+test clouds. C and k come from cross-validation on the clouds that are fitted on. What is done already is not done
+again: the same command goes on. One thread; seconds are of the processor, so that programs beside it don't count.
+"""
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import tyro
+
+import i2pmae
+from i2pmae.commands.variants import parse_variant
+from i2pmae.common.files import write_text
+from i2pmae.common.progress import say
+from i2pmae.common.seeds import numpy_generator
+from i2pmae.data.clouds import CloudSet
+from i2pmae.data.config import DataConfig
+from i2pmae.encoders.pooling import Pooling
+from i2pmae.evaluation.features import embed_set
+from i2pmae.evaluation.folds import few_shot_folds
+from i2pmae.evaluation.probe import probe_features
+from i2pmae.methods import METHODS
+from i2pmae.methods.base import Setting
+from i2pmae.methods.config import PretrainConfig
+from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig
+from i2pmae.runs.record import RunRecord, Score, describe_run
+from i2pmae.teachers.loading import load_teacher
+from i2pmae.teachers.maps import look
+from i2pmae.weights.encoder import Encoder
+from i2pmae.weights.record import ModelRecord
+
+FITTED, HELD = 4000, 1969
+"""Training clouds that an SVM is fitted on, and others that are scored where something is to be chosen."""
+WHOLE: Pooling = "levels:mean|max"
+OWN = "the teacher's own vectors"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: what is pre-trained, and for how many epochs of the share."""
+
+    name: str
+    """What to call it."""
+    recipe: str
+    """RECIPE@field=value,…; TEACHER stands for the teacher's folder. Empty for vectors of the teacher alone."""
+    epochs: int
+    """Passes over the share; 0 for initial weights."""
+    share: float = 0.4
+    """Of the training clouds."""
+
+
+OBJECTIVES = (
+    Row("untrained", "best@teacher=TEACHER", 0),
+    Row("untrained, one level", "point-mae-tiny", 0),
+    Row("Point-MAE", "point-mae-tiny", 6),
+    Row("Point-BERT", "point-bert-tiny", 2),
+    Row("Point-M2AE", "point-m2ae-tiny", 5),
+    Row("I2P-MAE as published", "tiny@teacher=TEACHER", 4),
+    Row("+ regression of views", "tiny@teacher=TEACHER,whole.regression=1", 4),
+    Row("+ contrast of views", "tiny@teacher=TEACHER,whole.contrast=0.1,whole.others=512", 4),
+    Row("+ both (best)", "best@teacher=TEACHER", 4),
+    Row("best, random masks", "best@teacher=TEACHER,guidance.kind=random", 4),
+    Row("best, embedded teacher", "best@teacher=embedded", 4),
+    Row("best, random teacher", "best@teacher=random:TEACHER", 4),
+    Row("best, vectors alone", "best@teacher=TEACHER,loss.semantics=0,loss.coordinates=0,guidance.kind=random", 5),
+    Row(OWN, "", 0),
+)
+SHARES = tuple(
+    Row(f"{share:.0%}", "best@teacher=TEACHER", round(4 * 0.4 / share), share)
+    for share in (0.01, 0.05, 0.1, 0.3, 0.6, 1.0)
+)
+COMPARISONS: dict[str, tuple[Row, ...]] = {"objectives": OBJECTIVES, "shares": SHARES}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared, on what, and where it goes."""
+
+    comparison: tyro.conf.Positional[str]
+    """objectives, shares, …; or RECIPE@field=value,… for a single row."""
+    data: str
+    """ModelNet40 with its official split."""
+    teacher: str
+    """Folder of the 2D model."""
+    output: Path = Path("runs/evidence")
+    """Folder for runs while they last, and for what the teacher says."""
+    records: Path = Path("docs/records")
+    """Folder of the records."""
+    up: Literal["y", "z"] = "y"
+    """Axis that points up."""
+    judge: Literal["test", "held-out"] = "test"
+    """What is scored."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run of every row for each."""
+    rows: tuple[str, ...] = ()
+    """Only these rows."""
+    epochs: int | None = None
+    """Epochs instead of those of the rows."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """The teacher's arithmetic."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What encoders are judged by: the same clouds for all."""
+
+    clouds: CloudSet
+    """Those that are fitted on, then those that are scored, as the splits say."""
+
+    @classmethod
+    def of(cls, clouds: CloudSet, scored: Literal["test", "held-out"]) -> "Judge":
+        """Rows by a fixed seed, the same for all seeds of the runs."""
+        train = np.flatnonzero(clouds.splits == "train")
+        order = numpy_generator(0, "evidence").permutation(train)
+        held = order[:HELD] if scored == "held-out" else np.flatnonzero(clouds.splits == "test")
+        fitted = np.sort(order[HELD : HELD + FITTED])
+        rows = np.concatenate([fitted, np.sort(held)])
+        splits = np.array(["train"] * len(fitted) + ["test"] * len(held))
+        chosen = clouds.subset(rows)
+        return cls(CloudSet(chosen.points, chosen.ids, chosen.labels, chosen.classes, splits))
+
+    def scores(self, encoder: Encoder) -> dict[str, Score]:
+        """The score of every read-out, and of nearest neighbours and few-shot tasks for the widest."""
+        every = encoder.has(WHOLE) and len(getattr(encoder.model.encoder.config, "encoder_dims", ())) > 1
+        widest: Pooling = WHOLE if every else "mean|max"
+        features = embed_set(encoder.read_out(widest), self.clouds, shown=False)
+        width = embed_set(encoder.read_out("max"), self.clouds[:2], shown=False).shape[1]
+        # The coarsest level comes last, its mean before its maximum.
+        read = {"max": features[:, -width:], "mean|max": features[:, -2 * width :], widest: features}
+        if encoder.has("class|max"):
+            read["class|max"] = embed_set(encoder.read_out("class|max"), self.clouds, shown=False)
+        return self.of_features(read)
+
+    def of_features(self, read: dict[str, np.ndarray]) -> dict[str, Score]:
+        """The scores of features that are there: by SVM for each, by the other two for the widest."""
+        labels, trained = self.clouds.labels, self.clouds.splits == "train"
+        assert labels is not None
+
+        def probe(kind: str, features: np.ndarray) -> float:
+            return probe_features(
+                kind, features[trained], labels[trained], features[~trained], labels[~trained], folds=3
+            ).accuracy
+
+        found = {f"svm {name}": Score.of([probe("svm", features)]) for name, features in read.items()}
+        widest = max(read.values(), key=lambda features: features.shape[1])
+        found["knn"] = Score.of([probe("knn", widest)])
+        found["5-way 10-shot"] = Score.of(self._few_shot(widest))
+        return found
+
+    def _few_shot(self, features: np.ndarray) -> list[float]:
+        """The accuracy of ten folds."""
+        labels = self.clouds.labels
+        assert labels is not None
+        found = []
+        for fold in few_shot_folds(self.clouds, 5, 10, queries=10, folds=10, seed=0):
+            a, b = fold.train_rows, fold.test_rows
+            found.append(probe_features("svm", features[a], labels[a], features[b], labels[b]).accuracy)
+        return found
+
+
+def main() -> None:
+    """Run the rows that are not in the record yet."""
+    options = tyro.cli(Options, description=__doc__)
+    torch.set_num_threads(1)
+    rows = COMPARISONS.get(options.comparison) or (Row(options.comparison, options.comparison, options.epochs or 4),)
+    chosen = [row for row in rows if not options.rows or row.name in options.rows]
+    clouds = DataConfig(source=options.data, up=options.up, points=1024).open(shown=False)
+    judge = Judge.of(clouds, options.judge)
+    name = options.comparison if options.comparison in COMPARISONS else "single"
+    path = options.records / f"{name}-{options.judge}.json"
+    for seed in options.seeds:
+        for row in chosen:
+            if row.name == OWN and seed != options.seeds[0]:
+                continue
+            found = _stored(path)
+            if f"seed-{seed}" in found.children.get(row.name, _empty()).children:
+                continue
+            say(f"{row.name}, seed {seed}")
+            _keep(path, row, seed, _measured(options, row, seed, judge))
+
+
+def _empty() -> RunRecord:
+    return RunRecord(kind="compare")
+
+
+def _stored(path: Path) -> RunRecord:
+    return RunRecord.load(path) if path.exists() else _empty()
+
+
+def _keep(path: Path, row: Row, seed: int, made: RunRecord) -> None:
+    """Add a run to the record of its comparison."""
+    found = _stored(path)
+    line = found.children.get(row.name, RunRecord(kind="compare", recipe=row.recipe))
+    line = line.changed(children={**line.children, f"seed-{seed}": made})
+    found = found.changed(children={**found.children, row.name: line}, **describe_run())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, found.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+    say(f"{row.name}, seed {seed}: " + ", ".join(f"{name} {score.mean:.1%}" for name, score in made.scores.items()))
+
+
+def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
+    """One run of a row, judged."""
+    if row.name == OWN:
+        return _teachers_own(options, judge)
+    variant = parse_variant(row.recipe.replace("TEACHER", options.teacher))
+    folder = options.output / "runs" / f"{options.comparison}-{row.name}-{seed}".replace("/", "_").replace(" ", "-")
+    changes: dict[str, Any] = {
+        "data.source": options.data,
+        "data.up": options.up,
+        "data.cache": options.output / "cache",
+        "data.fraction": row.share,
+        "training.seed": seed,
+        "training.epochs": options.epochs or max(1, row.epochs),
+        "output.probe": False,
+        "output.report": False,
+        "output.folder": folder,
+    }
+    if "teacher" in type(variant.config.method).model_fields:
+        changes["method.teacher_precision"] = options.precision
+    config = variant.config.changed(changes)
+    before = time.process_time()
+    if row.epochs:
+        record = i2pmae.pretrain(config, resume=folder.exists(), shown=False)
+        encoder = i2pmae.load(folder)
+    else:
+        record, encoder = RunRecord(kind="pretrain"), _untrained(config)
+    spent = time.process_time() - before
+    scores = judge.scores(encoder)
+    shutil.rmtree(folder, ignore_errors=True)
+    figures = {**record.figures, "processor_seconds": round(spent, 1)}
+    return _judged(record, scores, figures, seed).changed(recipe=row.recipe, method=config.method.name)
+
+
+def _judged(record: RunRecord, scores: dict[str, Score], figures: dict[str, float], seed: int) -> RunRecord:
+    """A record with these scores, the widest read-out first."""
+    widest = max((name for name in scores if name.startswith("svm")), key=len)
+    return record.changed(scores=scores, primary=widest, encoder="", output=None, figures=figures, seeds=(seed,))
+
+
+def _untrained(config: PretrainConfig) -> Encoder:
+    """The encoder of a run before its first step."""
+    with tempfile.TemporaryDirectory() as folder:
+        clouds = config.data.open(seed=config.training.seed, shown=False)
+        part = config.data.training_part(clouds, config.training.seed)
+        task = METHODS[config.method.name].build(Setting(config, part, torch.device("cpu"), Path(folder), False, None))
+    record = ModelRecord(
+        method=config.method.name, points=1024, pooling=config.method.pooling, model=task.student.config
+    )
+    return Encoder(task.untrained(), record, "cpu")
+
+
+def _teachers_own(options: Options, judge: Judge) -> RunRecord:
+    """The scores of a teacher's vectors of the views, side by side, without any learning from clouds."""
+    config = parse_variant(f"best@teacher={options.teacher}").config.method
+    assert isinstance(config, I2PMAEMethodConfig)
+    teacher = load_teacher(options.teacher, precision=options.precision)
+    before = time.process_time()
+    found = []
+    for at in range(0, len(judge.clouds), 32):
+        points = torch.from_numpy(np.ascontiguousarray(judge.clouds.points[at : at + 32]))
+        vectors = look(teacher, points, config.projection)[0].pooled
+        assert vectors is not None
+        found.append(vectors.flatten(1).float().numpy())
+    figures = {"processor_seconds": round(time.process_time() - before, 1)}
+    scores = judge.of_features({"views": np.concatenate(found)})
+    return _judged(RunRecord(kind="pretrain"), scores, figures, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -82,7 +82,47 @@ SHARES = tuple(
     Row(f"{share:.0%}", "best@teacher=TEACHER", round(4 * 0.4 / share), share)
     for share in (0.01, 0.05, 0.1, 0.3, 0.6, 1.0)
 )
-COMPARISONS: dict[str, tuple[Row, ...]] = {"objectives": OBJECTIVES, "shares": SHARES}
+MASKS = (
+    *(Row(f"mask ratio {ratio}", f"best@teacher=TEACHER,model.mask_ratio={ratio}", 4) for ratio in (0.6, 0.7, 0.9)),
+    Row("guidance by rank", "best@teacher=TEACHER,guidance.kind=rank", 4),
+    Row("guidance by logarithm", "best@teacher=TEACHER,guidance.kind=log", 4),
+    Row("guidance, temperature 0.5", "best@teacher=TEACHER,guidance.temperature=0.5", 4),
+    Row("guidance by length of features", "best@teacher=TEACHER,guidance.saliency=feature-norm", 4),
+    Row("sampling by saliency, 0.5", "best@teacher=TEACHER,sampling.alpha=0.5", 4),
+)
+DENSE = (
+    Row("all tokens", "best@teacher=TEACHER,loss.tokens=all", 4),
+    Row("second pass", "best@teacher=TEACHER,loss.second_mask_ratio=0", 2),
+    Row("hidden points left out", "best@teacher=TEACHER,loss.hidden='left out'", 4),
+    Row("standardised targets", "best@teacher=TEACHER,loss.targets=standardised", 4),
+    Row("cosine", "best@teacher=TEACHER,loss.targets=unit,loss.distance=cosine", 4),
+    Row("64 random channels", "best@teacher=TEACHER,loss.channels=64", 4),
+    Row("average of weights", "best@teacher=TEACHER,optimiser.average=0.99", 4),
+)
+FEW = 200 / 9843
+OWN_SETS = (
+    Row("200 clouds, as they come: tiny", "tiny", 0, FEW),
+    *(
+        Row(f"200 clouds, from initial weights, {epochs} epochs", "best@teacher=TEACHER", epochs, FEW)
+        for epochs in (20, 100)
+    ),
+    *(
+        Row(
+            f"200 clouds, from tiny, {epochs} epochs at {rate}",
+            f"best@teacher=TEACHER,start=tiny,optimiser.learning_rate={rate}",
+            epochs,
+            FEW,
+        )
+        for epochs, rate in ((20, 1e-3), (20, 1e-4), (100, 1e-4))
+    ),
+)
+COMPARISONS: dict[str, tuple[Row, ...]] = {
+    "objectives": OBJECTIVES,
+    "shares": SHARES,
+    "masks": MASKS,
+    "dense": DENSE,
+    "own-sets": OWN_SETS,
+}
 
 
 @dataclass(frozen=True)
@@ -215,6 +255,8 @@ def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
     """One run of a row, judged."""
     if row.name == OWN:
         return _teachers_own(options, judge)
+    if row.recipe == "tiny" and not row.epochs:
+        return _judged(RunRecord(kind="pretrain"), judge.scores(i2pmae.load("tiny", device="cpu")), {}, seed)
     variant = parse_variant(row.recipe.replace("TEACHER", options.teacher))
     folder = options.output / "runs" / f"{options.comparison}-{row.name}-{seed}".replace("/", "_").replace(" ", "-")
     changes: dict[str, Any] = {

@@ -77,6 +77,13 @@ def dense():
     return I2PMAETask(I2PMAE(config.model.changed(semantic_dim=3 * 4)), config, Painter(), points=POINTS)
 
 
+def every_level():
+    """2D features predicted at every level of the decoder, and a [CLS] token."""
+    config = I2PMAEMethodConfig(model=SIZES["tiny"].changed(class_token=True), loss=LossConfig(levels="all"))
+    model = I2PMAE(config.model.changed(semantic_dim=18, semantic_levels=2))
+    return I2PMAETask(model, config, Painter(), points=POINTS)
+
+
 def sampled():
     """Centres where saliency is high, masks by ranks of the length of features."""
     guidance = {"kind": "rank", "saliency": "feature-norm"}
@@ -157,6 +164,7 @@ TASKS = {
     "i2p-mae, all embedded": lambda: i2p_mae(visible_only=False),
     "i2p-mae, dense": dense,
     "i2p-mae, sampled by saliency": sampled,
+    "i2p-mae, every level": every_level,
     "i2p-mae, whole views": whole,
     "point-m2ae": point_m2ae,
     "point-mae": point_mae,

@@ -113,7 +113,14 @@ def test_the_read_out_can_be_chosen_by_cross_validation(config: PretrainConfig, 
     scores = {
         note.removeprefix(named): value for note, value in encoder.info["notes"].items() if note.startswith(named)
     }
-    assert scores.keys() == {"max", "mean+max", "mean|max", "levels:max", "levels:mean|max"}
+    assert scores.keys() == {
+        "max",
+        "mean+max",
+        "mean|max",
+        "levels:max",
+        "levels:mean|max",
+        "standardised:levels:mean|max",
+    }
     assert scores[encoder.pooling] == max(scores.values())
     assert record.selected["features"] == encoder.embedding_dim == encoder.model.embedding_dim()
     with np.load(config.data.source) as data:

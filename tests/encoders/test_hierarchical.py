@@ -133,6 +133,42 @@ def test_padding_changes_nothing(radii) -> None:
             torch.testing.assert_close(together[level].tokens[b][valid], alone[level].tokens[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("radii", [None, (0.3, 0.6, 1.2)])
+def test_a_class_token_sees_every_visible_token_and_no_padding(radii) -> None:
+    torch.manual_seed(0)
+    config = CONFIG.changed(class_token=True, attention_radii=radii, encoder_depths=(1, 1, 2))
+    model = I2PMAE(config).eval()
+    hierarchy = model.tokenise(cloud())
+    visible = visible_in(hierarchy)
+    visible[-1][1, visible[-1][1].nonzero()[0, 0]] = False  # one cloud shows fewer, and is padded
+    together = model.encode(hierarchy, visible)[-1]
+    assert together.class_token.shape == (3, 48) and not together.packing.valid.all()
+    for row in range(3):
+        alone = model.encode(
+            tuple(type(level)(*(part[row : row + 1] for part in level)) for level in hierarchy),
+            [level[row : row + 1] for level in visible],
+        )[-1]
+        torch.testing.assert_close(together.class_token[row], alone.class_token[0], rtol=1e-4, atol=1e-5)
+    # By hand: the blocks over [CLS] and the visible tokens of one cloud.
+    stage, seen = model.encoder.stages[-1], []
+    plain = model.encoder.stages[-1][0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    whole = model.encode(hierarchy)[-1]
+    plain.remove()
+    x = seen[0]
+    position = torch.cat(
+        [model.encoder.cls_position.expand(3, 1, 48), model.encoder.positions[-1](hierarchy[-1].centres)], 1
+    )
+    torch.testing.assert_close(x[:, :1], (model.encoder.cls_token + model.encoder.cls_position).expand(3, 1, 48))
+    if radii is None:
+        x = stage[1](stage[0](x) + position)
+        torch.testing.assert_close(whole.class_token, model.encoder.norms[-1](x[:, 0]), rtol=1e-4, atol=1e-5)
+    assert model.embedding_dim("class|max") == 96
+    model.pooling = "class|max"
+    torch.testing.assert_close(
+        model.embed(cloud())[:, :48], model.encode(hierarchy, model.encoder.grouped(hierarchy))[-1].class_token
+    )
+
+
 @pytest.mark.parametrize(("radii", "noticed"), [((0.2, 0.2, 0.2), False), (None, True)])
 def test_attention_stays_inside_its_radius(radii, noticed: bool) -> None:
     model = I2PMAE(CONFIG.changed(attention_radii=radii)).eval()

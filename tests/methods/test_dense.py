@@ -11,7 +11,7 @@ from i2pmae.methods.i2p_mae.model import I2PMAE
 from i2pmae.methods.i2p_mae.task import I2PMAETask
 from i2pmae.methods.losses import semantic_loss
 from i2pmae.projection.lift import lift
-from i2pmae.projection.rasterise import seen_points, view_frame
+from i2pmae.projection.rasterise import ViewFrame, seen_points, view_frame
 from i2pmae.projection.views import AXIS_VIEWS
 from i2pmae.teachers.maps import Lifted, ViewMaps
 from tests.methods.test_whole import SMALL
@@ -109,7 +109,8 @@ def task(second: float | None = None, mask_ratio: float = 0.8, **loss) -> I2PMAE
     config = I2PMAEMethodConfig.from_dict(values, "method")
     torch.manual_seed(0)
     dense = DenseTargets(config.loss, CHANNELS)
-    model = I2PMAE(config.model.changed(semantic_dim=3 * dense.channels))
+    levels = len(config.model.decoder_dims) if config.loss.levels == "all" else 1
+    model = I2PMAE(config.model.changed(semantic_dim=3 * dense.channels, semantic_levels=levels))
     return I2PMAETask(model, config, Painter(), points=512, dense=dense)
 
 
@@ -130,6 +131,41 @@ def test_all_tokens_may_have_targets():
     )
     expected = every.dense(lesson, ball(), centres.view(3, -1, 3))[0].flatten(2).flatten(0, 1)
     torch.testing.assert_close(features[rows.flatten()], expected)
+
+
+@pytest.mark.parametrize("tokens", ["visible", "all"])
+def test_every_level_of_the_decoder_may_predict(tokens):
+    finest, every = task(tokens=tokens), task(tokens=tokens, levels="all")
+    every.model.load_state_dict(finest.model.state_dict(), strict=False)
+    batch = {"points": ball(), "index": torch.arange(3)}
+    first, second = (one.losses(batch, torch_generator(0, "step")) for one in (finest, every))
+    assert torch.equal(first["coordinates"].value, second["coordinates"].value)
+    coarse = 2 * second["semantics"].value - first["semantics"].value  # of two levels, the loss is the mean
+    hierarchy = every.model.tokenise(ball())
+    visible = every.choose_visible(None, hierarchy, torch_generator(0))
+    (found,) = every.model(hierarchy, visible).coarser
+    assert (found.level, len(found.tokens)) == (2, 3 * every.model.config.group_counts[2])
+    said, frame = maps(), view_frame(ball(), AXIS_VIEWS)
+    features, rows, _ = every.targets(Lifted(said, frame), ball(), hierarchy, visible, level=2)
+    if tokens == "visible":
+        shown = [(cloud, int(row)) for cloud in range(3) for row in visible[2][cloud].nonzero()[:, 0]]
+        centres = [hierarchy[1].centres[cloud, hierarchy[2].neighbours[cloud, row]] for cloud, row in shown]
+        for (cloud, _), at, place in zip(shown, centres, rows, strict=True):
+            lesson = Lifted(
+                ViewMaps(said.features[cloud : cloud + 1], said.saliency[cloud : cloud + 1]), _one(frame, cloud)
+            )
+            expected = every.dense(lesson, ball()[cloud : cloud + 1], at[None])[0].flatten(2)[0]
+            torch.testing.assert_close(features[place], expected, rtol=1e-4, atol=1e-4)
+    assert torch.isfinite(coarse) and coarse > 0.5
+    total = sum(loss.value * (loss.weight or 0) for loss in second.values())
+    total.backward()
+    assert every.model.coarser_heads[0].weight.grad.abs().sum() > 0
+
+
+def _one(frame: ViewFrame, cloud: int) -> ViewFrame:
+    """The frame of one cloud of a batch."""
+    own = slice(cloud, cloud + 1)
+    return frame._replace(lowest=frame.lowest[own], cell=frame.cell[own], shift=frame.shift[own])
 
 
 def test_a_second_pass_has_a_mask_of_its_own():

@@ -224,7 +224,7 @@ def test_random_masks_without_semantics_need_no_teacher() -> None:
         ("point-m2ae", {"loss": {"semantics": 0.5}}, "method.loss: no such field"),
         ("point-bart", {}, "'point-bert'"),
         ("i2p-mae", {"bert": {}}, "method.bert: no such field"),
-        ("i2p-mae", {"pooling": "class|max"}, "which the encoder of i2p-mae has not"),
+        ("i2p-mae", {"pooling": "class|max"}, "set model.class_token"),
         ("i2p-mae", {"teacher": "embeded"}, "Did you mean 'embedded'"),
         ("point-bert", {"bert": dict.fromkeys(WEIGHTS, 0)}, "at least one of words, mixed_words"),
         ("point-bert", {"bert": {"vae": {"temperature": {"start": 1, "end": 0}}}}, "stay above 0"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 import transformers
 
+from i2pmae.common.errors import TeacherError
 from i2pmae.teachers.base import TeacherMaps
 from i2pmae.teachers.loading import load_teacher
 
@@ -111,3 +112,54 @@ def test_bf16_is_close_to_fp32(kind: str, model_folder: Callable[[str], Path]) -
     assert not torch.equal(rounded.features, exact.features)
     assert (rounded.features - exact.features).norm() < 0.05 * exact.features.norm()
     assert (rounded.saliency - exact.saliency).norm() < 0.05 * exact.saliency.norm()
+
+
+ATTENDING = ["vit", "deit", "clip", "dinov2", "dinov2_with_registers", "dinov3_vit"]
+
+
+@pytest.mark.parametrize("kind", ATTENDING)
+def test_rollout_multiplies_the_attention_of_all_layers(kind: str, model_folder: Callable[[str], Path]) -> None:
+    images, folder = image_batch(), model_folder(kind)
+    teacher = load_teacher(folder, precision="fp32", saliency="rollout")
+    model_class = transformers.CLIPVisionModelWithProjection if kind == "clip" else transformers.AutoModel
+    model = model_class.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    with torch.no_grad():
+        attentions = model((images - MEAN) / STD, output_attentions=True).attentions
+    rollout = torch.eye(attentions[0].shape[-1])
+    for attention in attentions:
+        rollout = (attention.mean(1) + torch.eye(attention.shape[-1])) / 2 @ rollout
+    expected = rollout[:, 0, -16:].view(-1, 4, 4)
+    maps, plainly = teacher(images), load_teacher(folder, precision="fp32")(images)
+    torch.testing.assert_close(maps.saliency, expected, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(maps.saliency, plainly.saliency, rtol=1e-2), "the comparison is empty"
+    torch.testing.assert_close(maps.features, plainly.features)
+
+
+@pytest.mark.parametrize("kind", [*ATTENDING, "siglip"])
+def test_layers_are_features_beside_those_of_the_end(kind: str, model_folder: Callable[[str], Path]) -> None:
+    images, folder = image_batch(), model_folder(kind)
+    teacher, plainly = load_teacher(folder, precision="fp32", layers=(1,)), load_teacher(folder, precision="fp32")
+    classes = {"clip": transformers.CLIPVisionModelWithProjection, "siglip": transformers.SiglipVisionModel}
+    model = classes.get(kind, transformers.AutoModel).from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        hidden = model((images - MEAN) / STD, output_hidden_states=True).hidden_states[1]
+    maps, end = teacher(images), plainly(images)
+    width = hidden.shape[-1]
+    assert teacher.feature_dim == width + plainly.feature_dim
+    expected = torch.nn.functional.layer_norm(hidden[:, -16:], (width,)).transpose(1, 2).reshape(3, width, 4, 4)
+    torch.testing.assert_close(maps.features[:, :width], expected, rtol=1e-3, atol=1e-4)
+    of_end = torch.nn.functional.layer_norm(end.features.movedim(1, -1), (plainly.feature_dim,)).movedim(-1, 1)
+    torch.testing.assert_close(maps.features[:, width:], of_end, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(maps.saliency, end.saliency)
+    torch.testing.assert_close(maps.pooled, end.pooled)
+    assert len({teacher.fingerprint(), plainly.fingerprint()}) == 2
+
+
+def test_what_a_family_has_not_is_refused(model_folder: Callable[[str], Path]) -> None:
+    with pytest.raises(TeacherError, match="no attention from a first token"):
+        load_teacher(model_folder("siglip"), saliency="rollout")
+    with pytest.raises(TeacherError, match="differ in size from layer to layer"):
+        load_teacher(model_folder("resnet"), layers=(1,))
+    for layers in ((2,), (0,), (1, 1)):
+        with pytest.raises(TeacherError, match="are 1 to 1, each once"):
+            load_teacher(model_folder("vit"), layers=layers)

@@ -108,6 +108,8 @@ class HierarchicalConfig(EncoderConfig):
     embed_visible_only: bool = False
     """Embed only visible tokens in pre-training: less work. In evaluation mode nothing changes; in
     training mode batch statistics see visible tokens only."""
+    class_token: bool = False
+    """Whether a learnt [CLS] token, with a learnt position, takes part at the coarsest level (not as published)."""
 
     @model_validator(mode="after")
     def _check_levels(self) -> Self:
@@ -163,14 +165,13 @@ class HierarchicalConfig(EncoderConfig):
         return {"context": "points", "head_widths": (1024, 512, 256)}
 
     def adapted(self, changes: Mapping[str, tuple[float, ...]], class_token: bool, name: str) -> "HierarchicalConfig":
-        """These sizes with other neighbourhoods, one entry per level; there is no [CLS] token."""
-        del class_token
+        """These sizes with other neighbourhoods, one entry per level, and with a [CLS] token where asked for."""
         if changes and all(len(value) == 1 for value in changes.values()):
             raise UsageError(
                 f"The encoder of {name} has {self.levels} levels, but {_listed(changes)} has one entry: give one per "
                 "level, or take the recipe without -plain, which is for encoders of one level."
             )
-        return self.changed(changes)
+        return self.changed({**changes, "class_token": class_token or self.class_token})
 
 
 @ENCODERS.add

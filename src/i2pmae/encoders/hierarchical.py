@@ -6,10 +6,11 @@ from typing import Literal, cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from i2pmae.encoders.base import TokenEncoder
 from i2pmae.encoders.config import HierarchicalConfig
-from i2pmae.encoders.layers import Block, position_embedding, radius_mask
+from i2pmae.encoders.layers import Block, learnt_token, position_embedding, radius_mask
 from i2pmae.encoders.masking import propagate
 from i2pmae.encoders.pointnet import MiniPointNet
 from i2pmae.encoders.tokenizer import Hierarchy, check_points, tokenise
@@ -41,6 +42,8 @@ class HierarchicalEncoder(TokenEncoder):
         for width, depth in zip(dims, config.encoder_depths, strict=True):
             stage = [Block(width, config.heads, config.mlp_ratio, rates.pop(0)) for _ in range(depth)]
             self.stages.append(nn.ModuleList(stage))
+        self.cls_token = learnt_token(dims[-1]) if config.class_token else None
+        self.cls_position = learnt_token(dims[-1]) if config.class_token else None
         first = len(dims) - 1 if norms == "last" else 0
         self.norms = nn.ModuleList(
             nn.LayerNorm(width) if level >= first else nn.Identity() for level, width in enumerate(dims)
@@ -99,8 +102,11 @@ class HierarchicalEncoder(TokenEncoder):
                 shown = torch.ones(members.shape[:2], dtype=torch.bool, device=members.device)
             packing = pack(shown, None if visible is None or most is None else most[level])
             tokens = self._embed(level, members, None if visible is None else shown, packing)
-            seen = self._stage(level, gather(tokens, packing.rows), gather(groups.centres, packing.rows), packing)
-            encoded.append(EncodedLevel(self.norms[level](seen), packing))
+            seen, class_token = self._stage(
+                level, gather(tokens, packing.rows), gather(groups.centres, packing.rows), packing
+            )
+            class_token = None if class_token is None else self.norms[level](class_token)
+            encoded.append(EncodedLevel(self.norms[level](seen), packing, class_token))
             below = scatter(tokens, packing.rows, seen, packing.valid)
         return encoded
 
@@ -119,8 +125,11 @@ class HierarchicalEncoder(TokenEncoder):
 
     def _stage(
         self, level: int, tokens: Float[Tensor, "b t c"], centres: Float[Tensor, "b t 3"], packing: Packing
-    ) -> Float[Tensor, "b t c"]:
-        """Blocks of one level. Padding is never seen; it sees whatever a token sees, and its output is dropped."""
+    ) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"] | None]:
+        """Blocks of one level, and the [CLS] token of the coarsest apart, where there is one.
+
+        Padding is never seen; it sees whatever a token sees, and its output is dropped.
+        """
         position = self.positions[level](centres)
         blocks = cast(nn.ModuleList, self.stages[level])
         allowed: Bool[Tensor, "b q t"] | None = None
@@ -130,6 +139,28 @@ class HierarchicalEncoder(TokenEncoder):
             allowed = radius_mask(centres, self.config.attention_radii[level]) & packing.valid[:, None] | itself
         elif fixed_shapes(tokens) or not bool(packing.valid.all()):
             allowed = packing.valid[:, None]
+        last = level == len(self.stages) - 1
+        first = self.cls_token is not None and self.cls_position is not None and last
+        if first:
+            tokens, position, allowed = self._with_class_token(tokens, position, allowed, packing)
         for block in blocks:
             tokens = block(tokens + position, allowed)
-        return tokens
+        return (tokens[:, 1:], tokens[:, 0]) if first else (tokens, None)
+
+    def _with_class_token(
+        self,
+        tokens: Float[Tensor, "b t c"],
+        position: Float[Tensor, "b t c"],
+        allowed: Bool[Tensor, "b _ t"] | None,
+        packing: Packing,
+    ) -> tuple[Float[Tensor, "b s c"], Float[Tensor, "b s c"], Bool[Tensor, "b _ s"] | None]:
+        """Tokens, positions and what sees what with the [CLS] token before them: all see it, and it sees all."""
+        assert self.cls_token is not None and self.cls_position is not None
+        shape = (len(tokens), 1, tokens.shape[-1])
+        tokens = torch.cat([self.cls_token.to(tokens.dtype).expand(shape), tokens], dim=1)
+        position = torch.cat([self.cls_position.to(position.dtype).expand(shape), position], dim=1)
+        if allowed is None:
+            return tokens, position, None
+        if allowed.shape[1] > 1:
+            allowed = torch.cat([packing.valid[:, None], allowed], dim=1)
+        return tokens, position, functional.pad(allowed, (1, 0), value=True)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch.nn import functional
 
 from i2pmae.common.errors import UsageError
-from i2pmae.encoders.pooling import POOLINGS, Pooling, of_levels
+from i2pmae.encoders.pooling import POOLINGS, Pooling, of_levels, standardises
 from i2pmae.ops import Packing, fixed_shapes
 from i2pmae.typing import Bool, Float, Tensor
 
@@ -39,21 +40,24 @@ def pool(levels: Sequence[EncodedLevel], kind: Pooling) -> Float[Tensor, "b c"]:
     :class:`UsageError` for a pooling that there is not, or that needs a [CLS] token where there is none.
     """
     part, every = of_levels(kind)
-    return torch.cat([_pool(level, part) for level in (levels if every else levels[-1:])], dim=-1)
+    parts = [vector for level in (levels if every else levels[-1:]) for vector in _pool(level, part)]
+    if standardises(kind):
+        parts = [functional.layer_norm(vector, vector.shape[-1:]) for vector in parts]
+    return torch.cat(parts, dim=-1)
 
 
-def _pool(level: EncodedLevel, kind: str) -> Float[Tensor, "b c"]:
-    """One vector per cloud from the tokens of one level."""
+def _pool(level: EncodedLevel, kind: str) -> list[Float[Tensor, "b c"]]:
+    """What stands side by side of the tokens of one level."""
     if kind == "max":
-        return _largest(level)
+        return [_largest(level)]
     if kind == "mean+max":
-        return _mean(level) + _largest(level)
+        return [_mean(level) + _largest(level)]
     if kind == "mean|max":
-        return torch.cat([_mean(level), _largest(level)], dim=-1)
+        return [_mean(level), _largest(level)]
     if kind == "class|max":
         if level.class_token is None:
             raise UsageError("The pooling 'class|max' needs an encoder with a [CLS] token, which this one lacks.")
-        return torch.cat([level.class_token, _largest(level)], dim=-1)
+        return [level.class_token, _largest(level)]
     raise UsageError(f"Unknown pooling {kind!r}: expected {', '.join(POOLINGS)}.")
 
 

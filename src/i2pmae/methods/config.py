@@ -37,13 +37,13 @@ class MethodConfig(Config):
     @model_validator(mode="after")
     def _check_pooling(self) -> Self:
         if self.pooling == "class|max" and not getattr(self.model, "class_token", False):
-            raise ValueError(f"the pooling 'class|max' needs a [CLS] token, which the encoder of {self.name} has not")
+            raise ValueError("the pooling 'class|max' needs a [CLS] token: set model.class_token")
         return self
 
 
 Distance = Literal["squared", "smooth-l1", "cosine"]
 """Between predictions and targets: means over the channels, or 1 less the cosine."""
-SaliencyKind = Literal["attention", "feature-norm"]
+SaliencyKind = Literal["attention", "rollout", "feature-norm"]
 """What of a 2D model's maps says which points are salient: see :func:`~i2pmae.methods.saliency.point_saliency`."""
 METHOD_CONFIGS: Choices[MethodConfig] = Choices("method")
 """The configuration of every method, by its name."""

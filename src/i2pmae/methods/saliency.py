@@ -19,7 +19,8 @@ def point_saliency(
     views of the length of the features that it gives it."""
     found: list[Float[Tensor, "b p"]] = []
     for some in points.split(POINTS, dim=1):
-        said = lesson.saliency(some) if kind == "attention" else lesson.features(some).norm(dim=-1).mean(2)
+        by_length = kind == "feature-norm"
+        said = lesson.features(some).norm(dim=-1).mean(2) if by_length else lesson.saliency(some)
         if said is None:
             return None
         found.append(said)

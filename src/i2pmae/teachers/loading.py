@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from i2pmae.common.errors import TeacherError, UsageError, pick
 from i2pmae.common.text import shortened
 from i2pmae.teachers.attention import register
 from i2pmae.teachers.catalogue import RANDOM, RUN, TEACHERS, check_teacher, members
-from i2pmae.teachers.families import FAMILIES, Family
+from i2pmae.teachers.families import FAMILIES, Family, TeacherSaliency
 from i2pmae.teachers.hub import fetch
 from i2pmae.teachers.several import SeveralTeachers
 from i2pmae.teachers.untrained import ARCHITECTURES, Architecture, untrained_model
@@ -33,6 +33,8 @@ def load_teacher(
     precision: Precision = "auto",
     image_size: int | None = None,
     device: torch.device | str = "cpu",
+    saliency: TeacherSaliency = "attention",
+    layers: Sequence[int] = (),
 ) -> VisionTeacher | SeveralTeachers:
     """The teacher of that name, frozen and ready.
 
@@ -44,22 +46,32 @@ def load_teacher(
     defaults to each model's own; another one must be a multiple of its patch. ``precision`` ``auto`` is bf16 where that
     is fast on ``device``, else fp32.
 
+    ``saliency`` ``rollout`` is attention rollout over all layers in the place of the last layer's attention. ``layers``
+    are those of a ViT whose patch tokens are features beside those of its end, counted from 1; each part then has zero
+    mean and unit deviation over its channels.
+
     :class:`UsageError` for an unknown name or value; :class:`TeacherError` for a model that can't be found, reached,
     read or used, with what to do.
     """
     if not isinstance(name_or_folder, str):
-        return _load(name_or_folder, precision, image_size, device)
+        return _load(name_or_folder, precision, image_size, device, saliency, layers)
     if name_or_folder.startswith(RUN):
         raise UsageError(
             f"{shortened(name_or_folder)} is a trained run, which teaches what it says of points and sees no images: "
             "only pretrain takes it for a teacher."
         )
-    found = [_load(name, precision, image_size, device) for name in members(check_teacher(name_or_folder))]
+    names = members(check_teacher(name_or_folder))
+    found = [_load(name, precision, image_size, device, saliency, layers) for name in names]
     return found[0] if len(found) == 1 else SeveralTeachers(found)
 
 
 def _load(
-    name_or_folder: str | Path, precision: Precision, image_size: int | None, device: torch.device | str
+    name_or_folder: str | Path,
+    precision: Precision,
+    image_size: int | None,
+    device: torch.device | str,
+    saliency: TeacherSaliency,
+    layers: Sequence[int],
 ) -> VisionTeacher:
     """One teacher."""
     device = torch.device(device)
@@ -77,7 +89,16 @@ def _load(
         model = _untrained(about.config, family, name).to(dtype)
     else:
         model = _read_model(folder, family, dtype, name)
-    return VisionTeacher(model.to(device), family, name=name, mean=mean, std=std, image_size=size)
+    return VisionTeacher(
+        model.to(device),
+        family,
+        name=name,
+        mean=mean,
+        std=std,
+        image_size=size,
+        saliency=saliency,
+        layers=layers,
+    )
 
 
 def _architecture(name: str) -> Architecture:

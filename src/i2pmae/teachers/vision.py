@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 
 from i2pmae.common.errors import TeacherError, UsageError
 from i2pmae.teachers.base import TeacherMaps, pooled
-from i2pmae.teachers.families import Family
+from i2pmae.teachers.families import Asked, Family, TeacherSaliency
 from i2pmae.typing import Float, Tensor
 
 __all__ = ["DTYPES", "Precision", "VisionTeacher", "choose_precision", "weights_digest"]
@@ -88,10 +89,13 @@ class VisionTeacher:
         mean: tuple[float, ...],
         std: tuple[float, ...],
         image_size: int,
+        saliency: TeacherSaliency = "attention",
+        layers: Sequence[int] = (),
     ) -> None:
         """Hold ``model`` frozen; one black image goes through it to learn its channels and grid.
 
-        :class:`TeacherError` where the model can't process square images of ``image_size`` pixels.
+        ``saliency`` and ``layers`` are as in :func:`~i2pmae.teachers.load_teacher`. :class:`TeacherError` where the
+        model can't process square images of ``image_size`` pixels, or has not what is asked for.
         """
         self._model = model.requires_grad_(False).eval()
         self._family = family
@@ -101,9 +105,11 @@ class VisionTeacher:
         self._dtype, self._device = parameter.dtype, parameter.device
         self._mean, self._std = tuple(mean), tuple(std)
         self._norm = torch.tensor([self._mean, self._std], device=self._device).view(2, 3, 1, 1)
-        self._options: dict[str, Any] = {}
+        forward: dict[str, Any] = {}
         if family.needs_interpolation and image_size != _native_size(model):
-            self._options["interpolate_pos_encoding"] = True
+            forward["interpolate_pos_encoding"] = True
+        self._asked = Asked(forward, saliency, tuple(layers))
+        _check_asked(self._asked, family, model, name)
         self.feature_dim, self.grid_size = self._measure()
 
     def __call__(self, images: Float[Tensor, "b ch height width"]) -> TeacherMaps:
@@ -120,7 +126,7 @@ class VisionTeacher:
             self._model.eval()
         # The teacher's arithmetic is its own, not that of a surrounding autocast.
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            maps = self._family.read(self._model, self._prepare(images), self._options)
+            maps = self._family.read(self._model, self._prepare(images), self._asked)
             return TeacherMaps(*(values.float().contiguous() for values in (*maps[:2], pooled(maps))))
 
     def to(self, device: torch.device | str) -> "VisionTeacher":
@@ -136,8 +142,12 @@ class VisionTeacher:
         return next(name for name, dtype in DTYPES.items() if dtype == self._dtype)
 
     def fingerprint(self) -> str:
-        """32 hexadecimal digits that change with any weight, the precision, the image size or the normalisation."""
-        about = (self._family.class_name, self.precision, self.image_size, self._mean, self._std)
+        """32 hexadecimal digits that change with any weight, the precision, the image size, the normalisation or what
+        is asked for."""
+        about: tuple[Any, ...] = (self._family.class_name, self.precision, self.image_size, self._mean, self._std)
+        asked = self._asked
+        if asked.saliency != "attention" or asked.layers:
+            about = (*about, asked.saliency, asked.layers)
         return weights_digest(about, self._model)
 
     def __repr__(self) -> str:
@@ -170,6 +180,29 @@ class VisionTeacher:
                 f"{rows} × {columns} and saliency of {tuple(maps.saliency.shape[1:])}. Choose another model."
             )
         return channels, rows
+
+
+def _check_asked(asked: Asked, family: Family, model: Any, name: str) -> None:
+    """:class:`TeacherError` where a model has not the saliency or the layers that are asked for."""
+    if asked.saliency == "rollout" and not family.attends:
+        raise TeacherError(
+            f"The teacher {name!r} ({family.class_name}) has no attention from a first token, of which a rollout could "
+            "be made. Take saliency attention, or a ViT."
+        )
+    if not asked.layers:
+        return
+    if not family.layered:
+        raise TeacherError(
+            f"The maps of the teacher {name!r} ({family.class_name}) differ in size from layer to layer. Ask for no "
+            "layers, or take a ViT."
+        )
+    last = int(model.config.num_hidden_layers) - 1
+    wrong = [layer for layer in asked.layers if not 1 <= layer <= last]
+    if wrong or len(set(asked.layers)) < len(asked.layers):
+        raise TeacherError(
+            f"The layers of the teacher {name!r} that can be asked for beside its end are 1 to {last}, each once; got "
+            f"{', '.join(map(str, asked.layers))}."
+        )
 
 
 def _native_size(model: Any) -> int:

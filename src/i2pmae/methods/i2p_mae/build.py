@@ -50,6 +50,7 @@ def build_i2p_mae(setting: Setting) -> I2PMAETask:
     dense = DenseTargets(config.loss, asked.feature_dim)
     if config.loss.semantics > 0:
         sizes["semantic_dim"] = asked.views * dense.channels
+        sizes["semantic_levels"] = len(config.model.decoder_dims) if config.loss.levels == "all" else 1
         if config.loss.targets == "standardised":
             dense.settle(_sample(setting, asked))
     whole = _whole(setting, config, asked, vectors) if config.whole.wanted else None
@@ -76,7 +77,19 @@ def open_teacher(
         return None
     if given is None and config.teacher.startswith(RUN):
         given = open_run(config.teacher, device)
-    teacher = given or load_teacher(config.teacher, precision=config.teacher_precision, device=device)
+    rolled = config.guided and config.guidance.saliency == "rollout"
+    if given is not None and (rolled or config.teacher_layers):
+        raise UsageError(
+            "Attention rollout and layers are asked of 2D models that are loaded by name. Of a teacher of your own, "
+            "leave guidance.saliency rollout and teacher_layers out, and let it give the maps that you mean."
+        )
+    teacher = given or load_teacher(
+        config.teacher,
+        precision=config.teacher_precision,
+        device=device,
+        saliency="rollout" if rolled else "attention",
+        layers=config.teacher_layers,
+    )
     _check(config, as_point_teacher(teacher, config.projection))
     return teacher
 
@@ -184,6 +197,6 @@ def _stored(setting: Setting, rows: np.ndarray) -> Float[Tensor, "b n 3"]:
 def _fresh(config: PointM2AEMethodConfig | I2PMAEMethodConfig, seed: int, **sizes: Any) -> I2PMAE:
     """The model with the initial weights that follow from the seed; ``sizes`` are those that the run decides."""
     torch.manual_seed(derive(seed, "weights"))
-    model = I2PMAE(config.model.changed(**{"semantic_dim": 0, "view_predictor": None, **sizes}))
+    model = I2PMAE(config.model.changed(**{"semantic_dim": 0, "semantic_levels": 1, "view_predictor": None, **sizes}))
     model.pooling = config.pooling
     return model

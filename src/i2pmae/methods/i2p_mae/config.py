@@ -54,6 +54,8 @@ class I2PMAEConfig(HierarchicalConfig):
     semantic_dim: tyro.conf.Suppress[int] = Field(0, ge=0)
     """Channels of the 2D features that a token predicts per neighbour: views times the teacher's channels, set when a
     run begins; 0 for a model without semantic head."""
+    semantic_levels: tyro.conf.Suppress[int] = Field(1, ge=1)
+    """Decoder stages that predict 2D features, counted from the finest; set when a run begins."""
     view_predictor: tyro.conf.Suppress[ViewPredictorConfig | None] = None
     """What predicts the 2D model's vectors of whole views, set when a run begins; absent where nothing asks for
     them."""
@@ -82,8 +84,9 @@ class GuidanceConfig(Config):
     temperature: float = Field(1.0, gt=0)
     """Divides the saliency before the softmax: smaller prefers salient tokens more strongly."""
     saliency: SaliencyKind = "attention"
-    """``attention``: the teacher's saliency map, as in the paper; ``feature-norm``: the length of its 2D features, for
-    which it needs no attention. Sampling reads the same."""
+    """``attention``: the teacher's saliency map, as in the paper; ``rollout``: that of a ViT by its attention over all
+    layers (attention rollout); ``feature-norm``: the length of its 2D features, for which it needs no attention.
+    Sampling reads the same."""
 
 
 class SamplingConfig(Config):
@@ -115,6 +118,9 @@ class LossConfig(Config):
     """Between predicted and true 2D features; ``squared`` as in the paper."""
     tokens: Literal["visible", "all"] = "visible"
     """Which tokens predict 2D features: the visible ones, as in the paper, or the masked ones too."""
+    levels: Literal["finest", "all"] = "finest"
+    """Which stages of the decoder predict 2D features: the finest, as in the paper, or every one, the mean of whose
+    errors is the loss."""
     hidden: Literal["taken", "left out"] = "taken"
     """What becomes of the target that a view gives a point which others hide in it: it is that of what hides the point,
     and taken in the paper."""
@@ -195,6 +201,8 @@ class I2PMAEMethodConfig(MethodConfig):
     """2D model: ``embedded`` (in the package), a name of `i2pmae teachers`, a Hugging Face name, or a local folder;
     ``random:NAME`` for its control with random weights; ``NAME+NAME`` for several side by side; ``run:FOLDER`` for what
     a trained run predicts of them. It is loaded where guidance or targets need it."""
+    teacher_layers: tuple[int, ...] = ()
+    """Layers of a ViT whose features are targets beside those of its end, counted from 1."""
     teacher_precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the teacher; ``auto`` is bf16 where it is fast."""
     cache_teacher: bool = False
@@ -224,8 +232,10 @@ class I2PMAEMethodConfig(MethodConfig):
                 "or mask some"
             )
         self._check_saliency()
-        if self.whole.reads == "class|max":
-            raise ValueError("whole.reads 'class|max' needs a [CLS] token, which the encoder of I2P-MAE has not")
+        if self.teacher_layers and self.teacher.startswith(RUN):
+            raise ValueError(f"a trained run has no layers of a 2D model: leave teacher_layers out with {self.teacher}")
+        if self.whole.reads == "class|max" and not self.model.class_token:
+            raise ValueError("whole.reads 'class|max' needs a [CLS] token: set model.class_token")
         for name, value in (("whole.others", self.whole.others), ("whole.views", self.whole.views)):
             if value and not self.cache_teacher:
                 raise ValueError(f"{name} needs the vectors of all clouds at hand: set cache_teacher")
@@ -241,10 +251,10 @@ class I2PMAEMethodConfig(MethodConfig):
                 f"a trained run does not say what is salient: with the teacher {self.teacher}, set guidance.kind "
                 "random and sampling.alpha 0, or guidance.saliency feature-norm"
             )
-        if by_length and len(members(self.teacher)) > 1:
+        if by_length and (len(members(self.teacher)) > 1 or self.teacher_layers):
             raise ValueError(
-                "of several teachers all features have the same length, so that each counts the same: with the "
-                f"teacher {self.teacher}, set guidance.saliency attention"
+                "of several teachers or layers all features have the same length, so that each counts the same: with "
+                f"the teacher {self.teacher}, set guidance.saliency attention"
             )
 
     @property

@@ -63,8 +63,10 @@ class HierarchicalDecoder(nn.Module):
         )
         self.norm = nn.LayerNorm(dims[-1])
 
-    def forward(self, hierarchy: Hierarchy, encoded: Sequence[EncodedLevel]) -> Float[Tensor, "b m c"]:
-        """One normalised token for each centre, visible or masked, of the finest decoded level (level 1 of three)."""
+    def forward(self, hierarchy: Hierarchy, encoded: Sequence[EncodedLevel]) -> list[Float[Tensor, "b _ _"]]:
+        """One token for each centre, visible or masked, of every decoded level, coarsest first; those of the finest
+        (level 1 of three), which come last, are normalised."""
+        decoded: list[Float[Tensor, "b _ _"]] = []
         coarsest = len(hierarchy) - 1
         tokens = _full(self.mask_token.expand(*hierarchy[coarsest].centres.shape[:2], -1), encoded[coarsest])
         for stage, blocks in enumerate(self.stages):
@@ -77,7 +79,8 @@ class HierarchicalDecoder(nn.Module):
             position = self.positions[stage](centres)
             for block in cast(nn.ModuleList, blocks):
                 tokens = block(tokens + position)
-        return self.norm(tokens)
+            decoded.append(tokens)
+        return [*decoded[:-1], self.norm(decoded[-1])]
 
 
 def _full(background: Float[Tensor, "b m c"], encoded: EncodedLevel) -> Float[Tensor, "b m c"]:

@@ -17,7 +17,22 @@ from i2pmae.methods.i2p_mae.predictor import ViewPredictor
 from i2pmae.ops import select
 from i2pmae.typing import Bool, Float, Int, Tensor
 
-__all__ = ["I2PMAE", "Reconstruction"]
+__all__ = ["I2PMAE", "DecodedLevel", "Reconstruction"]
+
+
+class DecodedLevel(NamedTuple):
+    """What a semantic head reads at a coarser level of the decoder."""
+
+    level: int
+    """Which level of the hierarchy it is."""
+    head: nn.Linear
+    """The head."""
+    tokens: Float[Tensor, "all c"]
+    """The normalised tokens of all clouds in one row."""
+    shown: Float[Tensor, "visible c"]
+    """The visible ones of them."""
+    counted: Bool[Tensor, " visible"] | None
+    """Which rows of ``shown`` are no padding."""
 
 
 class Reconstruction(NamedTuple):
@@ -37,6 +52,8 @@ class Reconstruction(NamedTuple):
     """All decoded tokens, of which ``shown`` are some."""
     views: Float[Tensor, "b v d"] | None = None
     """The 2D model's vectors of whole views, where the model predicts them."""
+    coarser: tuple[DecodedLevel, ...] = ()
+    """The coarser levels of the decoder that predict 2D features too, coarsest first."""
 
 
 class I2PMAE(PointModel):
@@ -57,6 +74,14 @@ class I2PMAE(PointModel):
         members = config.group_sizes[self.decoded_level]
         self.coordinate_head = nn.Linear(config.decoder_dims[-1], 3 * (config.predicted_points or members))
         self.semantic_head = nn.Linear(config.decoder_dims[-1], members * semantic_dim) if semantic_dim else None
+        stages = range(len(config.decoder_dims) - config.semantic_levels, len(config.decoder_dims) - 1)
+        self.coarser_stages = tuple(stages) if semantic_dim else ()
+        """Stages of the decoder before its last that predict 2D features."""
+        widths = {stage: config.decoder_dims[stage] for stage in self.coarser_stages}
+        self.coarser_norms = nn.ModuleList(nn.LayerNorm(width) for width in widths.values())
+        self.coarser_heads = nn.ModuleList(
+            nn.Linear(width, config.group_sizes[self._level(stage)] * semantic_dim) for stage, width in widths.items()
+        )
         self.apply(initialise)
         # With PyTorch's own initial weights: through three layers the small ones of above would say next to nothing.
         predictor = config.view_predictor
@@ -99,14 +124,40 @@ class I2PMAE(PointModel):
         most: Sequence[int] | None = None,
     ) -> Reconstruction:
         """What the coordinate head predicts, and what the semantic head reads (I2P-MAE §3.3)."""
-        tokens = self.decoder(hierarchy, encoded)
+        decoded = self.decoder(hierarchy, encoded)
+        tokens = decoded[-1]
         shown = visible[self.decoded_level]
         masked = select(~shown)
         visibly = select(shown, None if most is None else most[self.decoded_level])
         offsets = self.coordinate_head(masked.of(tokens)).unflatten(-1, (-1, 3))
         return Reconstruction(
-            offsets, visibly.of(tokens), ~shown, masked.counted, visibly.counted, tokens.flatten(0, 1)
+            offsets,
+            visibly.of(tokens),
+            ~shown,
+            masked.counted,
+            visibly.counted,
+            tokens.flatten(0, 1),
+            coarser=self._coarser(decoded, visible, most),
         )
+
+    def _coarser(
+        self,
+        decoded: Sequence[Float[Tensor, "b _ _"]],
+        visible: Sequence[Bool[Tensor, "b _"]],
+        most: Sequence[int] | None,
+    ) -> tuple[DecodedLevel, ...]:
+        """What the semantic heads of coarser stages read."""
+        found = []
+        for stage, norm, head in zip(self.coarser_stages, self.coarser_norms, self.coarser_heads, strict=True):
+            assert isinstance(head, nn.Linear)
+            level, tokens = self._level(stage), norm(decoded[stage])
+            visibly = select(visible[level], None if most is None else most[level])
+            found.append(DecodedLevel(level, head, tokens.flatten(0, 1), visibly.of(tokens), visibly.counted))
+        return tuple(found)
+
+    def _level(self, stage: int) -> int:
+        """The level of the hierarchy that a stage of the decoder decodes."""
+        return len(self.config.group_counts) - 1 - stage
 
     def semantics(self, found: Reconstruction) -> Float[Tensor, "visible k s"] | None:
         """2D features of each neighbour of each visible token, as predicted; None without semantic head.
@@ -142,15 +193,21 @@ class I2PMAE(PointModel):
         """True coordinates of the neighbours of each masked token, relative to its centre."""
         return select(masked).of(hierarchy[self.decoded_level].offsets)
 
-    def target_points(self, hierarchy: Hierarchy) -> Int[Tensor, "b m"]:
-        """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level."""
-        return point_indices(hierarchy, self.decoded_level - 1)
+    def target_points(self, hierarchy: Hierarchy, level: int | None = None) -> Int[Tensor, "b m"]:
+        """Which points carry the 2D features that the semantic head predicts: the centres below the decoded level, or
+        below another ``level``."""
+        return point_indices(hierarchy, (self.decoded_level if level is None else level) - 1)
 
     def target_rows(
-        self, hierarchy: Hierarchy, masked: Bool[Tensor, "b m2"], most: Sequence[int] | None = None
+        self,
+        hierarchy: Hierarchy,
+        masked: Bool[Tensor, "b m2"],
+        most: Sequence[int] | None = None,
+        level: int | None = None,
     ) -> Int[Tensor, "visible k"]:
         """Whose 2D features each visible token is to predict: rows of all :meth:`target_points` of the batch in one."""
-        below = hierarchy[self.decoded_level - 1].centres.shape[1]
+        level = self.decoded_level if level is None else level
+        below = hierarchy[level - 1].centres.shape[1]
         first = torch.arange(len(masked), device=masked.device)[:, None, None] * below
-        shown = select(~masked, None if most is None else most[self.decoded_level])
-        return shown.of(hierarchy[self.decoded_level].neighbours + first)
+        shown = select(~masked, None if most is None else most[level])
+        return shown.of(hierarchy[level].neighbours + first)

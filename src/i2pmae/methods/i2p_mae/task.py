@@ -12,7 +12,7 @@ from i2pmae.encoders.saliency import sampling_weight
 from i2pmae.encoders.tokenizer import Hierarchy, point_indices
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig, PointM2AEMethodConfig
 from i2pmae.methods.i2p_mae.dense import DenseTargets
-from i2pmae.methods.i2p_mae.model import I2PMAE, Reconstruction
+from i2pmae.methods.i2p_mae.model import I2PMAE, DecodedLevel, Reconstruction
 from i2pmae.methods.i2p_mae.whole import WholeTargets
 from i2pmae.methods.losses import coordinate_loss, semantic_loss
 from i2pmae.methods.saliency import point_saliency
@@ -181,20 +181,28 @@ class I2PMAETask(PointM2AETask):
         hierarchy: Hierarchy,
         visible: Sequence[Bool[Tensor, "b _"]],
     ) -> Losses:
-        """``semantics`` and ``explained``."""
+        """``semantics`` and ``explained``; where several levels of the decoder predict, the mean of theirs."""
         head, config = self.model.semantic_head, self.config.loss
-        assert head is not None and self.asked is not None
-        tokens, counted = found.shown, found.shown_counted
-        if config.tokens == "all" and found.tokens is not None:
-            tokens, counted, visible = found.tokens, None, [torch.ones_like(level) for level in visible]
-        with torch.no_grad():
-            features, rows, seen = self.targets(lesson, points, hierarchy, visible)
-        error = semantic_loss(head, tokens, features, rows, counted, config.distance, self.asked.views, seen)
-        losses = {"semantics": Loss(error, f"{SAID[config.distance]} of tokens' 2D features", config.semantics)}
-        if config.distance == "squared":
-            variance = _variance(features[rows[::8]], None if counted is None else counted[::8])
-            explained = 1 - error.detach() / variance
-            losses["explained"] = Loss(explained, "Share of the 2D features' variance that is predicted", None)
+        assert head is not None and self.asked is not None and found.tokens is not None
+        finest = DecodedLevel(self.model.decoded_level, head, found.tokens, found.shown, found.shown_counted)
+        every = config.tokens == "all"
+        if every:
+            visible = [torch.ones_like(level) for level in visible]
+        errors, shares = [], []
+        for each in (*found.coarser, finest):
+            tokens, counted = (each.tokens, None) if every else (each.shown, each.counted)
+            with torch.no_grad():
+                features, rows, seen = self.targets(lesson, points, hierarchy, visible, each.level)
+            error = semantic_loss(each.head, tokens, features, rows, counted, config.distance, self.asked.views, seen)
+            errors.append(error)
+            if config.distance == "squared":
+                variance = _variance(features[rows[::8]], None if counted is None else counted[::8])
+                shares.append(1 - error.detach() / variance)
+        title = f"{SAID[config.distance]} of tokens' 2D features"
+        losses = {"semantics": Loss(_mean(errors), title, config.semantics)}
+        if shares:
+            said = "Share of the 2D features' variance that is predicted"
+            losses["explained"] = Loss(_mean(shares), said, None)
         return losses
 
     def _ask_teacher(
@@ -245,21 +253,22 @@ class I2PMAETask(PointM2AETask):
         points: Float[Tensor, "b n 3"],
         hierarchy: Hierarchy,
         visible: Sequence[Bool[Tensor, "b _"]],
+        level: int | None = None,
     ) -> tuple[Float[Tensor, "m s"], Int[Tensor, "shown k"], Bool[Tensor, "m v"] | None]:
-        """2D features of points, views side by side; which of them each visible token is to predict; and in which views
-        a point's features count, all where None.
+        """2D features of points, views side by side; which of them each visible token is to predict, of the finest
+        decoded level or another; and in which views a point's features count, all where None.
 
         Only the members of visible tokens are looked up: they are the visible ones of the level below.
         """
-        level = self.model.decoded_level
+        level = self.model.decoded_level if level is None else level
         most = [int(shown.shape[1]) for shown in visible] if self.config.loss.tokens == "all" else self._most
         rows, _ = pack(visible[level - 1], most[level - 1])
-        at = gather(points, gather(self.model.target_points(hierarchy), rows))
+        at = gather(points, gather(self.model.target_points(hierarchy, level), rows))
         features, seen = self.dense(lesson, points, at)
         place = torch.arange(rows.numel(), device=rows.device).view_as(rows)
         below = hierarchy[level - 1].centres.shape[:2]
         place = place.new_zeros(below).scatter_(1, rows, place)
-        wanted = self.model.target_rows(hierarchy, ~visible[level], most)
+        wanted = self.model.target_rows(hierarchy, ~visible[level], most, level)
         return (
             features.flatten(2).flatten(0, 1),
             place.flatten()[wanted],
@@ -271,6 +280,11 @@ class I2PMAETask(PointM2AETask):
         """How many tokens of each level are visible at most where 2D features are predicted."""
         ratio = self.config.loss.second_mask_ratio
         return self.model.most_visible if ratio is None else self.model.most_at(ratio)
+
+
+def _mean(values: Sequence[Float[Tensor, ""]]) -> Float[Tensor, ""]:
+    """Of one or more figures; a single one as it is."""
+    return values[0] if len(values) == 1 else torch.stack(list(values)).mean()
 
 
 def _variance(values: Float[Tensor, "g k s"], counted: Bool[Tensor, " g"] | None) -> Float[Tensor, ""]:

@@ -8,7 +8,6 @@ from i2pmae.common.config import Config
 from i2pmae.data.config import DataConfig
 from i2pmae.encoders.config import ENCODERS, EncoderConfig
 from i2pmae.encoders.pooling import Pooling
-from i2pmae.encoders.starts import STARTS
 from i2pmae.tasks.config import TaskConfig
 from i2pmae.training.config import TrainingConfig
 
@@ -34,7 +33,7 @@ class ClassifierConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.pooling == "class|max" and not getattr(self.encoder, "class_token", False):
-            raise ValueError("the pooling 'class|max' needs an encoder of one level with class_token set")
+            raise ValueError("the pooling 'class|max' needs an encoder with class_token set")
         return self
 
 
@@ -51,16 +50,6 @@ class ClassifierHead(TaskConfig):
     """Dropout in the head."""
     smoothing: float = Field(0.0, ge=0, lt=1)
     """Label smoothing: the share of the target that the other classes get."""
-
-    @model_validator(mode="after")
-    def _check_pooling(self) -> Self:
-        if self.pooling == "class|max" and self.checkpoint is None and self.model in STARTS:
-            start = STARTS[self.model]()
-            if "class_token" not in type(start.encoder).model_fields:
-                raise ValueError(
-                    f"the pooling 'class|max' needs a [CLS] token, which an encoder of {start.method} cannot have"
-                )
-        return self
 
     def check(self, data: DataConfig, training: TrainingConfig) -> None:
         """As for every task; BatchNorm has nothing to do with a single cloud."""

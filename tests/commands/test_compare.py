@@ -103,6 +103,15 @@ def test_one_table_of_stored_runs(tmp_path, monkeypatch):
     assert compare(config(tmp_path), resume=True, shown=False).children == result.children
 
 
+def test_a_choice_needs_no_test_clouds(tmp_path):
+    result = compare(config(tmp_path, seeds=(0,), probe_on="held-out"), shown=False)
+    for row in result.children.values():
+        run = row.children["seed-0"]
+        assert "No test cloud took part" in run.protocol
+        assert (run.train_clouds, run.test_clouds) == (18, 6), "of the 24 training clouds, not of all 36"
+        assert run.twin.test_clouds == 6
+
+
 def test_a_stopped_comparison_goes_on(tmp_path, monkeypatch):
     real, done = module.pretrain, []
 

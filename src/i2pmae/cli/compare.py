@@ -18,12 +18,16 @@ class CompareOptions(CompareConfig):
 
     RECIPE is a name that `i2pmae recipes` lists, such a name with changes
     (tiny@model.mask_ratio=0.6,teacher=vit-ti16), or a set of them: methods,
-    guidance-and-semantics, guidance, mask-ratios, teachers, data-fractions. Each
-    run is stored in the output folder, which gets table.md, table.csv,
-    results.json and comparison.png. Use --resume to go on after a stop.
+    objectives, guidance-and-semantics, guidance, mask-ratios, teachers,
+    data-fractions. Each run is stored in the output folder, which gets table.md,
+    table.csv, results.json and comparison.png. Use --resume to go on after a stop.
+
+    To choose one of the recipes, take --probe-on held-out: test clouds that a
+    choice was made by no longer say how good the chosen one is.
 
     Examples:
       i2pmae compare methods --data shapes --clouds 2000 --epochs 6
+      i2pmae compare objectives --data PATH --labels folder --probe-on held-out
       i2pmae compare guidance-and-semantics --base paper --data shapenet55=PATH
       i2pmae compare tiny tiny@model.mask_ratio=0.6 --data modelnet40=PATH --seeds 0 1
       i2pmae compare --output runs/compare --resume

@@ -12,12 +12,12 @@ import numpy as np
 
 from i2pmae.commands.compare_config import CompareConfig
 from i2pmae.commands.pretrain import pretrain
+from i2pmae.commands.pretrain_probe import probed_parts
 from i2pmae.commands.variants import Variant, expand
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
 from i2pmae.evaluation.classifiers import usable_folds
-from i2pmae.evaluation.probe import train_and_test
 from i2pmae.methods import METHODS
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.runs.folder import prepare_run_folder
@@ -110,6 +110,7 @@ def _run(config: CompareConfig, variant: Variant, seed: int) -> PretrainConfig:
             "training.device": training.device,
             "output.folder": output.folder / _folder_name(variant.name) / f"seed-{seed}",
             "output.probe": True,
+            "output.probe_on": output.probe_on,
             "output.report": output.report,
         }
     )
@@ -123,7 +124,7 @@ def _check_data(run: PretrainConfig, shown: bool) -> None:
     """:class:`DataError` before anything is trained, where its encoder could not be probed afterwards."""
     seed = run.training.seed
     clouds = run.data.open(seed=seed, shown=shown)
-    train, _, _ = train_and_test(clouds, seed)
+    train, _, _ = probed_parts(run, clouds)
     assert train.labels is not None
     present, labels = np.unique(train.labels, return_inverse=True)
     names = clouds.classes or tuple(str(i) for i in range(int(present.max()) + 1))

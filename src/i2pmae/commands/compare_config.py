@@ -55,6 +55,9 @@ class CompareOutput(OutputConfig):
     """Folder of the comparison."""
     report: bool = False
     """Whether each run writes its own report.html."""
+    probe_on: Literal["test", "held-out"] = "test"
+    """What the probes score: the test clouds, for a table of what was chosen before; or training clouds that are held
+    out from the probes' fit, for a choice among the recipes."""
     probe_clouds: int | None = Field(None, ge=10)
     """Most clouds of each split that the probes take; each recipe's own number where absent."""
 

@@ -1,7 +1,7 @@
 """The linear probes that a pre-training run makes: before and after it, and on the way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -26,7 +26,7 @@ from i2pmae.viz import EmbeddingScatter
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.record import ModelRecord
 
-__all__ = ["Watch", "compare_probes", "cross_validated"]
+__all__ = ["Watch", "compare_probes", "cross_validated", "probed_parts"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class Watch(Hook):
         self.seed, self.every = config.training.seed, config.output.watch_epochs or 1
         self.model, self.record, self.folder, self.shown = model, record, folder, shown
         sample = _capped(clouds, config.output.probe_clouds, self.seed)
-        unsplit = CloudSet(sample.points, sample.ids, sample.labels, sample.classes)
-        self.fitted, self.held, _ = train_and_test(unsplit, self.seed)
+        self.fitted, self.held, _ = train_and_test(replace(sample, splits=None), self.seed)
         self._lines = ["epoch,accuracy_on_held_out_training_clouds"]
 
     def after_epoch(self, epoch: int, _task: Task) -> None:
@@ -84,9 +83,7 @@ def compare_probes(
     of the weights that a run began with, are children of the record under their names.
     """
     seed, most = config.training.seed, config.output.probe_clouds
-    train, test, note = train_and_test(clouds, seed)
-    if note:
-        note += " Pre-training saw all clouds, without their labels."
+    train, test, note = probed_parts(config, clouds)
     sizes = len(train), len(test)
     train, test = (_capped(part, most, seed) for part in (train, test))
     if (len(train), len(test)) != sizes:
@@ -120,6 +117,24 @@ def compare_probes(
     scatter = EmbeddingScatter(last.test, test.labels, classes, first.test, ids=test.ids, points=test.points)
     others = dict(zip(list(found)[1:-1], (made for made, _ in between), strict=True))
     return after.changed(children=others).with_twin(before), scatter
+
+
+def probed_parts(config: PretrainConfig, clouds: CloudSet) -> tuple[CloudSet, CloudSet, str]:
+    """The clouds to fit to and to score, and a sentence where these are not the data's own training and test clouds.
+
+    :class:`DataError` where there are no labels, or too few clouds of a class to hold any out.
+    """
+    seed = config.training.seed
+    if config.output.probe_on == "test":
+        train, test, note = train_and_test(clouds, seed)
+        return train, test, note and f"{note} Pre-training saw all clouds, without their labels."
+    whole = clouds.split("train") if clouds.splits is not None and "train" in clouds.splits else clouds
+    train, held, _ = train_and_test(replace(whole, splits=None), seed)
+    note = (
+        f"Scored were {len(held)} of {len(whole)} training clouds, stratified by class, held out from the fit by seed "
+        f"{seed}; pre-training saw them, without their labels. No test cloud took part."
+    )
+    return train, held, note
 
 
 def cross_validated(

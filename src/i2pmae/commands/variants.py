@@ -19,6 +19,12 @@ BETWEEN = re.compile(r",(?![^\[]*\])")
 
 ABLATIONS: Mapping[str, tuple[str, ...]] = {
     "methods": ("tiny", "point-m2ae-tiny", "point-mae-tiny", "point-bert-tiny"),
+    "objectives": (
+        "BASE",
+        "BASE@whole.regression=1",
+        "BASE@whole.contrast=0.1,whole.others=512",
+        "BASE@whole.regression=1,whole.contrast=0.1,whole.others=512",
+    ),
     "guidance-and-semantics": (
         "BASE",
         "BASE@guidance.kind=random",
@@ -32,10 +38,13 @@ ABLATIONS: Mapping[str, tuple[str, ...]] = {
         "BASE@guidance.kind=standardised,guidance.temperature=0.5",
     ),
     "mask-ratios": tuple(f"BASE@model.mask_ratio={ratio}" for ratio in (0.6, 0.7, 0.8, 0.9)),
-    "teachers": tuple(f"BASE@teacher={name}" for name in ("embedded", "clip-vit-b16", "dinov2-s14", "resnet50")),
+    "teachers": tuple(
+        f"BASE@teacher={name}" for name in ("embedded", "random:embedded", "clip-vit-b16", "dinov2-s14", "resnet50")
+    ),
     "data-fractions": tuple(f"BASE@fraction={share}" for share in (0.05, 0.2, 0.5, 1.0)),
 }
-"""Sets of variants: the four methods at one size, and the ablations of I2P-MAE §4.4 on top of a base recipe."""
+"""Sets of variants: the four methods at one size; targets of whole views, and the ablations of I2P-MAE §4.4, on top of
+a base recipe."""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,9 @@ class PretrainOutput(OutputConfig):
     """Linear-probe the untrained and the trained encoder where the data has labels."""
     probe_clouds: int | None = Field(None, ge=10)
     """Most clouds of each split that the probe of a run takes; all where absent."""
+    probe_on: Literal["test", "held-out"] = "test"
+    """What the probe scores: the test clouds, once everything is chosen; or training clouds that are held out from the
+    probe's fit, a quarter of them, for whatever is still to be chosen."""
     choose_pooling: bool = False
     """Choose how tokens become an embedding by cross-validation on labelled training clouds, when training is over, in
     the place of ``pooling``. What each way reached is noted with the weights."""

@@ -1,0 +1,20 @@
+"""The site has everything that the package offers."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import i2pmae
+from i2pmae.cli import COMMANDS
+
+REFERENCE = Path(__file__).resolve().parents[1] / "docs/reference"
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the package runs without its sources")
+def test_every_public_name_and_command_has_a_place_in_the_reference() -> None:
+    pages = "\n".join(path.read_text() for path in sorted(REFERENCE.glob("*.md")))
+    described = {name.rpartition(".")[2] for name in re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE)}
+    assert sorted(set(i2pmae.__all__) - described) == []
+    helped = set(re.findall(r"^<!-- help: (\w+) -->$", pages, re.MULTILINE))
+    assert helped == set(COMMANDS)

@@ -7,7 +7,7 @@ from torch import nn
 from i2pmae.encoders.config import PlainConfig
 from i2pmae.tasks.classifier.config import ClassifierConfig
 from i2pmae.tasks.classifier.model import Classifier
-from i2pmae.training.config import OptimiserConfig
+from i2pmae.training.config import OptimiserConfig, TrainingConfig
 from i2pmae.training.optimiser import build_optimiser, decays, distance_to_head, learning_rate
 from tests.small import SMALL
 
@@ -59,6 +59,15 @@ def test_groups_hold_every_trainable_parameter_once():
 def test_warm_up_is_linear_then_half_a_cosine(step, expected):
     config = OptimiserConfig(learning_rate=1.0, start_rate=0.1, final_rate=0.2, warmup_epochs=2)
     assert learning_rate(step, steps_per_epoch=10, epochs=10, config=config) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_rate_follows_the_clouds_of_a_step_where_it_is_stated_for_some():
+    optimiser = OptimiserConfig(learning_rate=1e-3, rate_batch=32, accumulate=2)
+    settings = TrainingConfig(batch_size=64, optimiser=optimiser)
+    assert settings.scheduled.learning_rate == pytest.approx(4e-3)
+    assert settings.optimiser.learning_rate == 1e-3, "what was asked for stays in the record"
+    plain = settings.changed({"optimiser.rate_batch": None})
+    assert plain.scheduled is plain.optimiser
 
 
 def test_a_longer_schedule_is_cut_off():

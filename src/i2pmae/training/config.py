@@ -15,6 +15,9 @@ class OptimiserConfig(Config):
 
     learning_rate: float = Field(1e-4, gt=0)
     """Peak learning rate."""
+    rate_batch: int | None = Field(None, ge=1)
+    """Clouds per optimiser step that the learning rate is stated for: with others it is scaled in proportion. Taken as it
+    is where absent."""
     weight_decay: float = Field(0.05, ge=0)
     """Decay of matrices; biases, norms and token parameters have none."""
     warmup_epochs: float = Field(10, ge=0)
@@ -59,6 +62,16 @@ class TrainingConfig(Config):
     """Processes that load batches; 0 loads in the main process."""
     optimiser: OptimiserConfig = OptimiserConfig()
     """Optimisation."""
+
+    @property
+    def scheduled(self) -> OptimiserConfig:
+        """The optimiser's settings with the learning rate for the clouds that a step has; the batch size must have been
+        chosen by now."""
+        optimiser = self.optimiser
+        if optimiser.rate_batch is None:
+            return optimiser
+        step = self.length[1] * optimiser.accumulate
+        return optimiser.changed(learning_rate=optimiser.learning_rate * step / optimiser.rate_batch)
 
     @property
     def length(self) -> tuple[int, int]:

@@ -44,7 +44,7 @@ from i2pmae.training.task import Task
 
 __all__ = ["FitResult", "fit"]
 
-LATER = ("layer_decay", "average")
+LATER = ("layer_decay", "average", "rate_batch")
 """Settings that older checkpoints don't have, and that decide nothing where they are absent."""
 
 

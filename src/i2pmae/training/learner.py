@@ -92,7 +92,7 @@ class Learner:
         if isinstance(self.task, Stepwise):
             self.task.begin(self.step)
         self.step += 1
-        rate = learning_rate(self.step - 1, self.plan.steps_per_epoch, self.plan.epochs, self.settings.optimiser)
+        rate = learning_rate(self.step - 1, self.plan.steps_per_epoch, self.plan.epochs, self.settings.scheduled)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group.get("rate_scale", 1.0)
         self.optimiser.zero_grad(set_to_none=True)

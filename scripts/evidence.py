@@ -89,6 +89,7 @@ MASKS = (
     Row("guidance by logarithm", "best@teacher=TEACHER,guidance.kind=log", 4),
     Row("guidance, temperature 0.5", "best@teacher=TEACHER,guidance.temperature=0.5", 4),
     Row("guidance by length of features", "best@teacher=TEACHER,guidance.saliency=feature-norm", 4),
+    Row("guidance by rollout", "best@teacher=TEACHER,guidance.saliency=rollout", 4),
     Row("sampling by saliency, 0.5", "best@teacher=TEACHER,sampling.alpha=0.5", 4),
 )
 DENSE = (
@@ -98,7 +99,13 @@ DENSE = (
     Row("standardised targets", "best@teacher=TEACHER,loss.targets=standardised", 4),
     Row("cosine", "best@teacher=TEACHER,loss.targets=unit,loss.distance=cosine", 4),
     Row("64 random channels", "best@teacher=TEACHER,loss.channels=64", 4),
+    Row("layers 4 and 8 too", "best@teacher=TEACHER,teacher_layers=[4,8]", 3),
+    Row("every level of the decoder", "best@teacher=TEACHER,loss.levels=all", 4),
+    Row("class token", "best@teacher=TEACHER,model.class_token=true", 4),
+    Row("six upright views as a whole", "best@teacher=TEACHER,whole.views='orbit:6@30'", 4),
+    Row("turned about the vertical axis", "best@teacher=TEACHER,turn=180", 4),
     Row("average of weights", "best@teacher=TEACHER,optimiser.average=0.99", 4),
+    Row("batch 64, rate scaled", "best@teacher=TEACHER,batch_size=64,optimiser.rate_batch=32", 4),
 )
 FEW = 200 / 9843
 OWN_SETS = (

@@ -16,8 +16,8 @@ class OptimiserConfig(Config):
     learning_rate: float = Field(1e-4, gt=0)
     """Peak learning rate."""
     rate_batch: int | None = Field(None, ge=1)
-    """Clouds per optimiser step that the learning rate is stated for: with others it is scaled in proportion. Taken as it
-    is where absent."""
+    """Clouds per optimiser step that the learning rate is stated for: with others it is scaled in proportion. Taken as
+    it is where absent."""
     weight_decay: float = Field(0.05, ge=0)
     """Decay of matrices; biases, norms and token parameters have none."""
     warmup_epochs: float = Field(10, ge=0)

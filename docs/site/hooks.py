@@ -15,8 +15,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def help_of(command: list[str]) -> str:
-    """What ``i2pmae COMMAND --help`` prints on a terminal of 76 columns without colours."""
-    os.environ.update(COLUMNS="76", NO_COLOR="1", TERM="dumb")
+    """What ``i2pmae COMMAND --help`` prints on a terminal of 100 columns without colours."""
+    os.environ.update(COLUMNS="100", NO_COLOR="1", TERM="dumb")
     from i2pmae.cli import main
 
     printed = io.StringIO()

@@ -30,6 +30,9 @@ def test_it_is_indexed_like_the_array() -> None:
         np.testing.assert_array_equal(view[key], array[key])
     np.testing.assert_array_equal(view[:, :2], array[:, :2])
     np.testing.assert_array_equal(view[1, 2], array[1, 2])
+    np.testing.assert_array_equal(view[1, ..., 2], array[1, ..., 2])
+    np.testing.assert_array_equal(view[..., 2], array[..., 2])
+    np.testing.assert_array_equal(view[...], array)
     np.testing.assert_array_equal(np.stack(list(view)), array)
     assert (view.shape, view.ndim, view.size, view.nbytes, len(view)) == ((5, 4, 3), 3, 60, 240, 5)
     for key in (5, -6, [0, 5]):

@@ -9,8 +9,10 @@ import numpy as np
 
 __all__ = ["Lazy", "Names", "RowView", "chosen_rows", "extent", "row_digests"]
 
+NAMES = 8192
+"""Names that are taken at a time,"""
 BLOCK_BYTES = 16 << 20
-"""About so much is read at a time where all is looked at."""
+"""and about so many bytes, where all is looked at."""
 
 
 class Lazy(np.lib.mixins.NDArrayOperatorsMixin):
@@ -25,6 +27,13 @@ class Lazy(np.lib.mixins.NDArrayOperatorsMixin):
     @abstractmethod
     def read(self, rows: np.ndarray) -> np.ndarray:
         """The rows of these indices, from 0 and within bounds, in that order."""
+
+    def expect(self, rows: np.ndarray) -> None:
+        """Be told which rows will be read, in that order."""
+
+    def far_shards(self) -> np.ndarray | None:
+        """``(rows,)`` whole numbers: which rows are fetched together from elsewhere; None where all are here."""
+        return None
 
     @property
     def ndim(self) -> int:
@@ -50,8 +59,8 @@ class Lazy(np.lib.mixins.NDArrayOperatorsMixin):
     def __getitem__(self, key: Any) -> np.ndarray:
         """The indexed rows, as an array; of a tuple, the first says which rows, the others go on from there."""
         if isinstance(key, tuple):
-            if not key:
-                return self[:]
+            if not key or key[0] is Ellipsis:
+                return self[:][key]
             found = self[key[0]]
             return found[key[1:]] if isinstance(key[0], int | np.integer) else found[(slice(None), *key[1:])]
         if isinstance(key, int | np.integer):
@@ -85,6 +94,16 @@ class RowView(Lazy):
         """The rows of these indices."""
         found = self.rows[rows]
         return self.base.read(found) if isinstance(self.base, Lazy) else np.asarray(self.base[found])
+
+    def expect(self, rows: np.ndarray) -> None:
+        """Be told which rows will be read, in that order."""
+        if isinstance(self.base, Lazy):
+            self.base.expect(self.rows[rows])
+
+    def far_shards(self) -> np.ndarray | None:
+        """Which rows are fetched together from elsewhere."""
+        shards = self.base.far_shards() if isinstance(self.base, Lazy) else None
+        return None if shards is None else shards[self.rows]
 
 
 def chosen_rows(values: np.ndarray | Lazy, rows: slice | np.ndarray) -> np.ndarray | Lazy:
@@ -150,6 +169,16 @@ class Names(Sequence[str]):
         if not -len(self) <= key < len(self):
             raise IndexError(f"index {key} is out of bounds for {len(self)} names")
         return self._name(key % len(self))
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them; of a column of Arrow, many at a time, which is ten times as fast."""
+        for at in range(0, len(self), NAMES):
+            if not hasattr(self.base, "to_pylist"):
+                yield from self[at : at + NAMES]
+            elif self.rows is None:
+                yield from self.base.slice(at, NAMES).to_pylist()
+            else:
+                yield from self.base.take(self.rows[at : at + NAMES]).to_pylist()
 
     def _name(self, row: int) -> str:
         return str(self.base[row if self.rows is None else int(self.rows[row])])

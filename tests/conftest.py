@@ -7,7 +7,7 @@ os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # as the command sets
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread each: threads of several processes would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,3 +44,17 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
     place = tmp_path / "shipped"
     monkeypatch.setattr("i2pmae.weights.named.SHIPPED", place)
     return lambda name="tiny", kind="i2p-mae encoder": save_model(place / name, kind)
+
+
+@pytest.fixture
+def file_limit() -> Iterator[Callable[[int], None]]:
+    """Sets how many bytes a file may have; writing more fails as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size: int) -> None:
+        most = before[1] if before[1] != resource.RLIM_INFINITY else 1 << 60
+        resource.setrlimit(resource.RLIMIT_FSIZE, (min(size, most), before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -100,9 +100,9 @@ def test_prepare_then_use(call: Call, tmp_path: Path, weights: Path, archive: Pa
     status, out, err = call("probe", weights, "--data", tmp_path / "ready", "--folds", 2)
     assert status == 0, err
     assert "30 train, 12 test" in out
-    (tmp_path / "ready" / "points.npy").write_bytes(b"")
+    (tmp_path / "ready" / "points-000-00000.npy").write_bytes(b"")
     status, _, err = call("data", "check", tmp_path / "ready")
-    assert status == 1 and "points.npy has 0 bytes" in err
+    assert status == 1 and "points-000-00000.npy has 0 bytes" in err
 
 
 def test_prepare_into_a_folder_with_something_else(call: Call, tmp_path: Path, archive: Path) -> None:

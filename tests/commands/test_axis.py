@@ -53,7 +53,7 @@ def test_data_that_knows_its_own_axis_is_left_alone(
     weights: Weights, scans: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     prepared = tmp_path / "prepared"
-    i2pmae.prepare(scans, prepared, points=64, up="x", shown=False)
+    i2pmae.prepare(scans, prepared, points=64, up="x", form="float32", shown=False)
     found = i2pmae.embed(weights(), prepared)
     np.testing.assert_array_equal(found.clouds.points, opened(scans, up="x"))
     shapes = i2pmae.embed(weights(), "shapes", clouds=6)

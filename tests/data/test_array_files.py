@@ -102,7 +102,7 @@ def test_array_in_the_right_form_is_mapped_and_not_copied(tmp_path: Path, clouds
     assert not (tmp_path / "cache").exists()
     assert opened.ids[-1] == "set.npy/000008"
     turned = open_clouds(tmp_path / "set.npy", points=64, up="z", cache=tmp_path / "cache", shown=False)
-    assert Path(turned.points.filename).is_relative_to(tmp_path / "cache")
+    assert turned.points.places.folder.parent == tmp_path / "cache"
 
 
 def test_bad_clouds_of_a_set_are_left_out_and_listed(tmp_path: Path, clouds: np.ndarray) -> None:

@@ -91,7 +91,7 @@ WAYS: list[Callable[[Path], None]] = [
 def test_a_label_per_point(write: Callable[[Path], None], tmp_path: Path) -> None:
     write(tmp_path)
     opened = read(tmp_path)
-    assert opened.part_labels.tolist() == [PARTS.tolist()]
+    assert np.asarray(opened.part_labels).tolist() == [PARTS.tolist()]
     assert opened.part_labels.dtype == np.int64
     assert opened.parts == ("0", "1", "2")
     few = read(tmp_path, 30)  # parts were cut along x
@@ -105,7 +105,7 @@ def test_the_last_column_of_texts_only_where_asked_for(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "a.txt", table)
     assert read(tmp_path).part_labels is None
     opened = read(tmp_path, parts="column")
-    assert opened.part_labels.tolist() == [PARTS.tolist()]  # 5, 15, 25 become 0, 1, 2
+    assert np.asarray(opened.part_labels).tolist() == [PARTS.tolist()]  # 5, 15, 25 become 0, 1, 2
     assert opened.parts == ("5", "15", "25")
     np.savetxt(tmp_path / "b.txt", POINTS)
     with pytest.raises(DataError, match=r"b.txt: there are three columns only"):

@@ -21,6 +21,7 @@ from i2pmae.data import files as files_module
 from i2pmae.data import reading as reading_module
 from i2pmae.data.cache import read_bad_files
 from i2pmae.data.folder import open_clouds
+from i2pmae.data.listing import find_files, source_file
 from i2pmae.data.locking import Lock, abandoned
 from i2pmae.data.prepared import prepare
 from i2pmae.data.reading import KILLED, Request, read_files
@@ -193,13 +194,47 @@ def test_a_build_is_removed_once_its_process_is_dead_and_not_before(scans: Path,
         for item in (*part.iterdir(), part):
             os.utime(item, (1, 1))  # asleep since 1970
         read(scans, cache=cache)
-        assert (part / "points.npy").exists()
+        assert part.exists()
     finally:
         other.kill()
         other.communicate()
     read(scans, cache=cache, seed=1)
     assert not part.exists()
     assert not list(cache.glob(".*"))
+
+
+def triangle(folder: Path, size: float) -> None:
+    """A .gltf file whose points are in a file beside it."""
+    body = size * np.eye(3, dtype="<f4")
+    (folder / "points.bin").write_bytes(body.tobytes())
+    tree = {
+        "asset": {"version": "2.0"},
+        "buffers": [{"byteLength": 36, "uri": "points.bin"}],
+        "bufferViews": [{"buffer": 0, "byteLength": 36}],
+        "accessors": [{"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3"}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "mode": 0}]}],
+        "nodes": [{"mesh": 0}],
+        "scenes": [{"nodes": [0]}],
+    }
+    (folder / "a.gltf").write_text(json.dumps(tree))
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_file_with_the_points_of_another_is_noticed(older: bool, tmp_path: Path) -> None:
+    """The points are in a file that has no extension of its own to read, and may be replaced by an older one."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    triangle(folder, 1)
+    before = source_file(folder / "a.gltf", "a.gltf")
+    assert before == find_files(folder)[0][0]
+    content = np.float32([[1, 0, 0], [0, 5, 0], [0, 0, 1]]).tobytes()
+    (folder / "points.bin").write_bytes(content)
+    if older:
+        os.utime(folder / "points.bin", (1, 1))
+    after = source_file(folder / "a.gltf", "a.gltf")
+    assert after != before and after == find_files(folder)[0][0]
+    (folder / "points.bin").unlink()
+    assert source_file(folder / "a.gltf", "a.gltf") not in (before, after)
 
 
 def test_builds_of_one_process_leave_each_other_alone(scans: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def test_a_parquet_file_has_a_row_per_cloud(encoder: Encoder, clouds: CloudSet, 
     assert table["split"].to_pylist() == clouds.splits.tolist()
     np.testing.assert_allclose(np.stack(table["embedding"].to_numpy()), encoder.embed(clouds.points), atol=1e-5)
     assert [file.name for file in path.parent.iterdir()] == ["out.parquet"]
+
+
+@pytest.mark.parametrize("name", ["out.npz", "out.parquet"])
+def test_a_full_disk_is_an_error_that_leaves_nothing(
+    name: str, encoder: Encoder, clouds: CloudSet, tmp_path: Path, file_limit: Callable[[int], None]
+) -> None:
+    file_limit(20_000)
+    with pytest.raises(I2PError, match=rf"Cannot write .*{name}: .*too large"):
+        embed_to_file(encoder, clouds, tmp_path / name, point_features=True, batch_size=3, shown=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_npz_file_has_an_array_per_column(encoder: Encoder, clouds: CloudSet, tmp_path: Path) -> None:

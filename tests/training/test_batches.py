@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.prepared import prepare
+from i2pmae.data.sources import plan_source, request_for
 from i2pmae.training.batches import BatchPlan, StepBatches, step_loader
 from tests.training.small import small_clouds
 
@@ -85,3 +89,15 @@ def test_half_precision_points_become_float32_and_labels_may_be_absent():
 def test_an_empty_set_is_refused():
     with pytest.raises(DataError, match="no clouds"):
         step_loader(small_clouds(0), BatchPlan(0, 8, 1, 1, 0), 0, 0, pin=False)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_clouds_that_cannot_be_read_are_an_error_without_a_traceback(workers: int, tmp_path: Path) -> None:
+    np.save(tmp_path / "raw.npy", np.random.default_rng(0).random((20, 30, 3)))
+    plan = plan_source(tmp_path / "raw.npy")
+    clouds = prepare(plan, tmp_path / "out", request_for(plan, 30), workers=0, shown=False)
+    path = tmp_path / "out" / "points-000-00000.npy"
+    path.write_bytes(path.read_bytes()[:-4] + b"\1\2\3\4")
+    loader = step_loader(clouds, BatchPlan(20, 4, 1, 1, seed=0), 0, workers, pin=False)
+    with pytest.raises(DataError, match=r"^\S+points-000-00000.npy is damaged: row 19 has another content"):
+        list(loader)

@@ -45,7 +45,7 @@ class ListCaches:
 
 @dataclass(frozen=True)
 class ClearCaches:
-    """Remove what is kept, or some of it. No set that is being read is touched.
+    """Remove what is kept, or some of it. No set that is being read or open is touched.
 
     Examples:
       i2pmae cache clear --older-than 30

@@ -75,14 +75,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Write a data set to one folder that opens at once, memory-mapped, with checksums.
+    """Write a data set to one folder that opens at once, with checksums.
 
     The folder can be given to --data. A call that was stopped goes on where it
-    was when it is made again.
+    was when it is made again. torchrun starts several processes, on one machine
+    or on several that share the folder, each of which reads its share.
 
     Examples:
       i2pmae data prepare shapenet55=~/data/ShapeNet55-34 --output shapenet55
       i2pmae data prepare my/scans --up z --output scans
+      torchrun --nproc-per-node 4 -m i2pmae data prepare my/scans --output scans
     """
 
     data: Data
@@ -99,6 +101,8 @@ class Prepare:
     """Whether the folder of a file names its class, for data of your own: auto where there are sub-folders."""
     parts: Literal["named", "column", "none"] = "named"
     """Part labels of points: where files name them, in the last column of text files, or none."""
+    form: Literal["fixed16", "float32"] = "fixed16"
+    """How coordinates are stored: in 16 bits each, off by 1.6e-5 of the radius at most, or exactly."""
     clouds: Annotated[int | None, tyro.conf.DisallowNone, otherwise("all")] = None
     """Take at most so many clouds, of each split its share, spread over classes."""
     max_bad_share: float = 0.1
@@ -135,8 +139,11 @@ def prepare(arguments: Sequence[str]) -> None:
     """Write a set to a folder, and say what it holds."""
     options = parse(Prepare, "data prepare", arguments)
     from i2pmae.commands.data import prepare as prepare_data
+    from i2pmae.data.shares import here
 
     made = prepare_data(**vars(options))
+    if here().rank:  # the first speaks for all
+        return
     size = made.points.shape[1]
     print(f"{options.output}: {len(made)} clouds of {size} points. Use it with --data {options.output}")
 

@@ -9,6 +9,7 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.data.folder import check_request
 from i2pmae.data.paths import expanded
 from i2pmae.data.prepared import prepare as write_prepared
+from i2pmae.data.shares import here
 from i2pmae.data.sources import plan_source, request_for
 
 __all__ = ["check", "prepare"]
@@ -56,15 +57,17 @@ def prepare(
     up: Literal["y", "z", "x"] | None = None,
     labels: Literal["auto", "folder", "none"] = "auto",
     parts: Literal["named", "column", "none"] = "named",
+    form: Literal["fixed16", "float32"] = "fixed16",
     clouds: int | None = None,
     max_bad_share: float = 0.1,
     workers: int | None = None,
     seed: int = 0,
     shown: bool = True,
 ) -> CloudSet:
-    """The clouds of a set, which are written to one folder that opens at once, memory-mapped, with checksums.
+    """The clouds of a set, which are written to one folder that opens at once, read as they are used, with checksums.
 
-    A call that was stopped goes on where it was when it is made again.
+    A call that was stopped goes on where it was when it is made again. Where torchrun started several processes, on
+    one machine or on several that share the folder, each reads its share of the files.
 
     >>> i2pmae.prepare("my/scans", "scans", up="z")
     >>> i2pmae.pretrain(data="scans")
@@ -76,6 +79,7 @@ def prepare(
         up: the axis that points up in the files; where absent, that of the published set, else y.
         labels: whether the folder of a file names its class; ``auto``: where there are sub-folders.
         parts: where part labels are read from.
+        form: how coordinates are stored: in 16 bits each, off by 1.6e-5 of the radius at most, or exactly.
         clouds: take at most so many, of each split its share, spread over classes.
         max_bad_share: largest share of unusable files to accept; they are left out and listed.
         workers: processes that read files; one per processor where absent.
@@ -88,8 +92,10 @@ def prepare(
     check_request(points, max_bad_share, clouds, workers)
     plan = plan_source(data, labels, parts)
     request = request_for(plan, points or plan.points or MESH_POINTS, up, clouds, parts, seed)
-    made = write_prepared(plan, expanded(output), request, workers=workers, max_bad_share=max_bad_share, shown=shown)
+    made = write_prepared(
+        plan, expanded(output), request, form=form, workers=workers, max_bad_share=max_bad_share, shown=shown
+    )
     for note in made.notes:
-        if shown:
+        if shown and here().rank == 0:
             say(note)
     return made

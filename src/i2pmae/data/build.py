@@ -17,6 +17,7 @@ from i2pmae.data.paths import portable
 from i2pmae.data.plan import Entry, Plan, SetOfClouds
 from i2pmae.data.reading import KILLED, Batch, Outcome, Request, read_files, read_set
 from i2pmae.data.reasons import PassingError, reasons
+from i2pmae.data.shares import ALONE, Ranks, share_of
 from i2pmae.data.writing import Sink
 
 __all__ = ["Build", "Known", "cured"]
@@ -31,7 +32,7 @@ class Known(NamedTuple):
     """What is known about the clouds of a set once all are read."""
 
     columns: dict[str, Any]
-    """``id``, and ``label`` and ``split`` where every cloud has one."""
+    """``id`` and ``source``, and ``label`` and ``split`` where every cloud has one."""
     classes: list[str] | None
     parts: list[str] | None
     part_numbers: list[int] | None
@@ -45,10 +46,14 @@ class Build:
 
     plan: Plan
     request: Request
+    ranks: Ranks = ALONE
+    """Which share of the plan it reads."""
     bad: list[tuple[str, str]] = field(default_factory=list)
     passing: dict[str, str] = field(default_factory=dict)
     """The files among them that may be read another time, with the reasons, which lie around them."""
     ids: list[str] = field(default_factory=list)
+    sources: list[str | None] = field(default_factory=list)
+    """The file that each cloud is from; None where that is its id."""
     classes: list[str | int | None] = field(default_factory=list)
     """The class of each cloud: a name, a bare index, or None."""
     splits: list[str | None] = field(default_factory=list)
@@ -69,12 +74,13 @@ class Build:
     """Clouds and bad ones that the last checkpoint holds."""
 
     def __post_init__(self) -> None:
-        self.bad = [(portable(name), portable(reason)) for name, reason in self.plan.problems]
+        problems = self.plan.problems if self.ranks.rank == 0 else ()
+        self.bad = [(portable(name), portable(reason)) for name, reason in problems]
 
     def run(self, sink: Sink, workers: int, shown: bool) -> None:
         """Read everything that ``sink`` does not hold yet."""
         self._go_on(sink)
-        entries = self.plan.limited(self.request.limit)[self.done :]
+        entries = self._entries()[self.done :]
         outcomes = self._outcomes(entries, workers)
         progress = track(outcomes, "Reading clouds", len(entries), shown)
         for entry, outcome in zip(entries, progress, strict=True):
@@ -87,6 +93,36 @@ class Build:
                 self._add_set(entry, sink)
             self.done += 1
             self._checkpoint(sink)
+
+    def _entries(self) -> list[Entry]:
+        """The entries of its share. Where the number of clouds is limited, the first process reads alone: how many
+        clouds a file holds is known only then."""
+        entries = self.plan.limited(self.request.limit)
+        if self.request.limit is not None and self.ranks.world > 1:
+            return entries if self.ranks.rank == 0 else []
+        return share_of(entries, self.ranks)
+
+    def joined(self, others: Sequence["Build"]) -> "Build":
+        """What is known about the clouds of all shares, those of this one first."""
+        whole = Build(self.plan, self.request)
+        whole.bad = []
+        for each in (self, *others):
+            for name in ("bad", "ids", "sources", "classes", "splits"):
+                getattr(whole, name).extend(getattr(each, name))
+            whole.passing |= each.passing
+            whole.orders |= each.orders
+            whole.part_orders |= each.part_orders
+            whole.part_points += each.part_points
+            whole.tally += each.tally
+        return whole
+
+    @classmethod
+    def of_records(cls, plan: Plan, request: Request, ranks: Ranks, records: Sequence[dict[str, Any]]) -> "Build":
+        """What a process noted about its share."""
+        build = cls(plan, request, ranks)
+        for record in records:
+            build._restore(record)
+        return build
 
     def _go_on(self, sink: Sink) -> None:
         """Take over what the sink holds; of what came after a file that can be read by now, nothing."""
@@ -112,7 +148,7 @@ class Build:
         assert outcome.cloud is not None
         parts = None if outcome.parts is None else outcome.parts[None]
         sink.append(outcome.cloud[None], parts)
-        self._note([entry.file.id], [entry.label], [entry.split], parts)
+        self._note([entry.file.id], None, [entry.label], [entry.split], parts)
         self._count(1, outcome.available or self.request.points, outcome.extras)
 
     def _add_set(self, entry: Entry, sink: Sink) -> None:
@@ -156,6 +192,7 @@ class Build:
         splits = [None] * len(rows) if source.splits is None else source.splits[rows].tolist()
         self._note(
             [f"{name}/{row:06d}" if source.ids is None else source.ids[row] for row in rows],
+            name,
             self._class_of(source, rows) if entry.label is None else [entry.label] * len(rows),
             splits if entry.split is None else [entry.split] * len(rows),
             batch.parts,
@@ -170,8 +207,16 @@ class Build:
         names = source.classes or self.plan.meaning
         return labels if names is None else [names[label] for label in labels]
 
-    def _note(self, ids: list[str], classes: list[Any], splits: list[Any], parts: np.ndarray | None) -> None:
+    def _note(
+        self,
+        ids: list[str],
+        source: str | None,
+        classes: list[Any],
+        splits: list[Any],
+        parts: np.ndarray | None,
+    ) -> None:
         self.ids += ids
+        self.sources += [source] * len(ids)
         self.classes += classes
         self.splits += splits
         if parts is None:
@@ -187,7 +232,8 @@ class Build:
 
     def known(self) -> Known:
         """What there is to store beside the points."""
-        columns: dict[str, Any] = {"id": self.ids}
+        sources = [name if source is None else source for name, source in zip(self.ids, self.sources, strict=True)]
+        columns: dict[str, Any] = {"id": self.ids, "source": sources}
         order: list[str] | None = list(self.plan.classes) if self.plan.classes is not None else None
         labelled = [value for value in self.classes if value is not None]
         if len(labelled) == len(self.classes) and len({type(value) for value in labelled}) == 1:
@@ -230,7 +276,7 @@ class Build:
         assert self.begin is not None
         rows, bad, tally, part_points = self.begin
         sink.rewind(rows)
-        for column in (self.ids, self.classes, self.splits):
+        for column in (self.ids, self.sources, self.classes, self.splits):
             del column[rows:]
         del self.bad[bad:]
         self.tally, self.part_points = Counter(tally), Counter(part_points)
@@ -238,32 +284,35 @@ class Build:
 
     def _checkpoint(self, sink: Sink, needed: bool = False) -> None:
         """Have the sink note all that is new, if that is enough by now or ``needed``."""
-        rows, bad = self.noted
-        if len(self.ids) - rows < CHECKPOINT_ROWS and not needed:
+        if len(self.ids) - self.noted[0] < CHECKPOINT_ROWS and not needed:
             return
-        sink.checkpoint(
-            {
-                "since": self.noted,
-                "ids": self.ids[rows:],
-                "classes": self.classes[rows:],
-                "splits": self.splits[rows:],
-                "bad": self.bad[bad:],
-                "passing": self.passing,
-                "orders": sorted(self.orders),
-                "part_orders": sorted(self.part_orders),
-                "part_points": sorted(self.part_points.items()),
-                "tally": self.tally,
-                "done": self.done,
-                "row": self.row,
-                "begin": None if self.begin is None else [*self.begin[:3], sorted(self.begin[3].items())],
-            }
-        )
+        sink.checkpoint(self.record())
         self.noted = (len(self.ids), len(self.bad))
+
+    def record(self) -> dict[str, Any]:
+        """What is known by now and the last checkpoint does not hold, as a record of a journal."""
+        rows, bad = self.noted
+        return {
+            "since": self.noted,
+            "ids": self.ids[rows:],
+            "sources": self.sources[rows:],
+            "classes": self.classes[rows:],
+            "splits": self.splits[rows:],
+            "bad": self.bad[bad:],
+            "passing": self.passing,
+            "orders": sorted(self.orders),
+            "part_orders": sorted(self.part_orders),
+            "part_points": sorted(self.part_points.items()),
+            "tally": self.tally,
+            "done": self.done,
+            "row": self.row,
+            "begin": None if self.begin is None else [*self.begin[:3], sorted(self.begin[3].items())],
+        }
 
     def _restore(self, record: dict[str, Any]) -> None:
         """Go on from what :meth:`_checkpoint` noted."""
         rows, bad = record["since"]
-        for name in ("ids", "classes", "splits"):
+        for name in ("ids", "sources", "classes", "splits"):
             getattr(self, name)[rows:] = record[name]
         self.bad[bad:] = [(name, reason) for name, reason in record["bad"]]
         self.passing = dict(record.get("passing", {}))

@@ -1,62 +1,47 @@
-"""The one form of clouds on disk, for what was read once: memory-mapped on opening, written by appending.
-
-A folder holds ``points.npy``, ``part_labels.npy`` where points have parts, ``clouds.parquet`` (id, label, split),
-``bad_files.csv`` and ``set.json`` (classes, parts, where it came from, size and checksum of each file), and is put into
-place when it is whole.
-"""
+"""What was read once and is kept in the user's cache, each set in a folder of the form of :mod:`i2pmae.data.store`."""
 
 import contextlib
 import csv
 import hashlib
 import io
-import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
+from typing import Literal, NamedTuple
 
 from i2pmae.common.errors import DataError, I2PError
 from i2pmae.common.files import write_text
+from i2pmae.data.locking import in_use
 from i2pmae.data.paths import cache_folder, portable, printable
+from i2pmae.data.store import (
+    BAD_FILES,
+    FORMAT,
+    INDEX,
+    OLD_INDEX,
+    SUMMARY,
+    Stored,
+    checked,
+    read_summary,
+)
 
 __all__ = [
-    "BAD_FILES",
-    "CLOUDS",
-    "PARTS",
-    "POINTS",
-    "SUMMARY",
     "CacheEntry",
-    "Stored",
     "cache_key",
-    "checksums",
     "clear_caches",
-    "damage",
     "list_caches",
     "make_private",
     "open_cache",
     "read_bad_files",
-    "read_stored",
-    "read_summary",
     "write_bad_files",
 ]
 
-FORMAT = 2
-"""Part of every key: raise it when the form of what is stored changes."""
 READING = 2
 """Part of every key: raise it when the same files are read as other clouds."""
-POINTS = "points.npy"
-PARTS = "part_labels.npy"
-CLOUDS = "clouds.parquet"
-SUMMARY = "set.json"
-BAD_FILES = "bad_files.csv"
 ABANDONED = 3600
 """Seconds without a write after which an unfinished set that has no lock is taken for dead."""
-FILES = (POINTS, PARTS, CLOUDS, BAD_FILES)
 
 
 class CacheEntry(NamedTuple):
@@ -74,15 +59,6 @@ class CacheEntry(NamedTuple):
     """What it was read from: the name of the set, then its folder or files where that is known."""
 
 
-class Stored(NamedTuple):
-    """What a folder holds."""
-
-    points: np.ndarray
-    part_labels: np.ndarray | None
-    columns: dict[str, list[Any]]
-    summary: dict[str, Any]
-
-
 def cache_key(name: str, facts: Iterator[str]) -> str:
     """A folder name that follows from everything the content depends on."""
     digest = hashlib.blake2b(f"format {FORMAT} reading {READING}\n".encode(), digest_size=10)
@@ -97,127 +73,11 @@ def open_cache(folder: Path) -> Stored | None:
 
     The folder's time is set to now, by which :func:`list_caches` knows when it was used.
     """
-    if damage(folder):
-        return None
-    with contextlib.suppress(OSError):  # a folder of somebody else
-        os.utime(folder)
-    try:
-        return read_stored(folder)
-    except OSError:  # removed since, when caches are cleared
-        return None
-
-
-def read_stored(folder: Path) -> Stored:
-    """The clouds of a folder without :func:`damage`, points and part labels memory-mapped.
-
-    The map is copy-on-write: it costs no memory until written to, and what is written never reaches the file.
-    """
-    import pyarrow.parquet
-
-    parts = folder / PARTS
-    return Stored(
-        np.load(folder / POINTS, mmap_mode="c", allow_pickle=False),
-        np.load(parts, mmap_mode="c", allow_pickle=False) if parts.is_file() else None,
-        pyarrow.parquet.read_table(folder / CLOUDS).to_pydict(),
-        read_summary(folder),
-    )
-
-
-def damage(folder: Path, fully: bool = False) -> list[str]:
-    """What is wrong with a stored set, one sentence each: by sizes and headers, or ``fully``, by checksums too."""
-    try:
-        summary = read_summary(folder)
-    except OSError as error:
-        return [f"{SUMMARY} cannot be read: {error.strerror or error}"]
-    except ValueError as error:
-        return [str(error)]
-    files, clouds = summary["files"], summary["clouds"]
-    found = [reason for name, facts in files.items() if (reason := _difference(folder / name, facts, fully))]
-    if not found:
-        try:
-            stored = read_stored(folder)
-            counts = {len(stored.points), len(stored.columns["id"]), clouds}
-            if stored.points.shape[1:] != (summary["points"], 3):
-                found.append(f"{POINTS} is of shape {stored.points.shape}; {SUMMARY} says {summary['points']} points")
-            if len(counts) > 1 or (stored.part_labels is not None and len(stored.part_labels) != clouds):
-                found.append(f"its files hold different numbers of clouds; {SUMMARY} says {clouds}")
-        except Exception as error:  # A damaged file makes the parsers of libraries fail in every possible way.
-            found.append(f"its files cannot be read: {str(error) or type(error).__name__}")
-    return found
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """What ``set.json`` says, with all that belongs there; :class:`ValueError` gives the reason where it does not."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{SUMMARY} is damaged") from None
-    if not isinstance(summary, dict):
-        raise ValueError(f"{SUMMARY} is damaged")
-    if summary.get("format", FORMAT) != FORMAT:
-        raise ValueError(f"{SUMMARY} is of format {summary['format']}; this version reads format {FORMAT}")
-    summary = {"up_in_files": "y", "sources": []} | summary  # earlier versions did not note these
-    wrong = [name for name, fits in SUMMARY_FIELDS.items() if not (name in summary and fits(summary[name]))]
-    if wrong:
-        raise ValueError(f"{SUMMARY} is damaged: {', '.join(wrong)} missing or of another form")
-    return summary
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _is_files(value: object) -> bool:
-    if not isinstance(value, dict) or not value.keys() <= set(FILES):
-        return False
-    return all(isinstance(facts, dict) and {"bytes", "blake2b"} <= facts.keys() for facts in value.values())
-
-
-SUMMARY_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "format": _is_count,
-    "name": lambda value: isinstance(value, str),
-    "clouds": _is_count,
-    "points": _is_count,
-    "bad": _is_count,
-    "classes": lambda value: value is None or _is_names(value),
-    "parts": lambda value: value is None or _is_names(value),
-    "tally": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
-    "notes": _is_names,
-    "files": _is_files,
-    "sources": _is_names,
-    "up_in_files": lambda value: value in ("x", "y", "z"),
-}
-"""What ``set.json`` must hold, and what tells whether each fits."""
-
-
-def _difference(path: Path, facts: dict[str, Any], fully: bool) -> str | None:
-    try:
-        size = path.stat().st_size
-        if size != facts["bytes"]:
-            return f"{path.name} has {size} bytes; {SUMMARY} says {facts['bytes']}"
-        if fully and _checksum(path) != facts["blake2b"]:
-            return f"{path.name} has another content than {SUMMARY} says (checksum)"
-    except OSError as error:
-        return f"{path.name} cannot be read: {error.strerror or error}"
-    return None
-
-
-def checksums(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Size and checksum of files in ``folder``, as ``set.json`` keeps them."""
-    return {
-        name: {"bytes": (folder / name).stat().st_size, "blake2b": _checksum(folder / name)}
-        for name in names
-        if (folder / name).is_file()
-    }
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
+    stored, _ = checked(folder)
+    if stored is not None:
+        with contextlib.suppress(OSError):  # a folder of somebody else
+            os.utime(folder)
+    return stored
 
 
 def write_bad_files(folder: Path, bad: Sequence[tuple[str, str]]) -> Path:
@@ -260,8 +120,8 @@ def clear_caches(
     """Remove caches; what was removed comes back, as :func:`list_caches` gives it.
 
     Those used in the last ``older_than`` stay, and those in whose folder name and sources the text ``match`` does not
-    occur. Nothing but what this software wrote is touched, no set that is being read, and processes that have opened a
-    cache keep their clouds. What is removed is read anew when it is wanted. :class:`I2PError` where a folder cannot be
+    occur. Nothing but what this software wrote is touched, no set that is being read, and none that a process has open.
+    What is removed is read anew when it is wanted. :class:`I2PError` where a folder cannot be
     removed.
     """
     now, removed = datetime.now(UTC), []
@@ -269,6 +129,8 @@ def clear_caches(
         recent = older_than is not None and now - entry.used < older_than
         named = match is None or any(match in text for text in (entry.path.name, *entry.sources))
         if entry.kind == "other" or recent or not named or (entry.kind == "unfinished" and in_progress(entry.path)):
+            continue
+        if entry.kind == "clouds" and in_use(entry.path / SUMMARY):
             continue
         gone = entry.path
         try:
@@ -310,7 +172,7 @@ def _entry(folder: Path) -> CacheEntry | None:
         kind = "unfinished"
     elif files.keys() == {BAD_FILES}:
         kind = "unusable"
-    elif SUMMARY in files and CLOUDS in files:
+    elif SUMMARY in files and not files.keys().isdisjoint((INDEX, OLD_INDEX)):
         kind = "clouds"
         with contextlib.suppress(OSError, ValueError):
             summary = read_summary(folder)

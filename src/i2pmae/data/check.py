@@ -10,14 +10,15 @@ import numpy as np
 from i2pmae.common.errors import DataError, pick
 from i2pmae.data.benchmarks import READERS
 from i2pmae.data.build import Build
-from i2pmae.data.cache import damage
 from i2pmae.data.fitness import TASKS, Facts, Task, refusals
 from i2pmae.data.folder import check_request
 from i2pmae.data.labels import by_number
 from i2pmae.data.plan import Plan
 from i2pmae.data.prepared import is_prepared
 from i2pmae.data.reading import default_workers
+from i2pmae.data.remote import is_remote
 from i2pmae.data.sources import named, plan_source, request_for
+from i2pmae.data.store import damage
 from i2pmae.data.writing import Sink
 
 __all__ = ["Report", "check_source"]
@@ -101,8 +102,8 @@ def check_source(
     if task is not None:
         pick("task", task, dict.fromkeys(TASKS))
     check_request(points, 1, None, workers)
-    name, path = named(data)
-    if name is None and is_prepared(path):
+    name, path = (None, Path()) if is_remote(data) else named(data)
+    if name is None and not is_remote(data) and is_prepared(path):
         found = damage(path, fully=True)
         if found:
             raise DataError(f"The prepared folder {path} is damaged: {'; '.join(found)}. Prepare the data again.")

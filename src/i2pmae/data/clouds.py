@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 
 from i2pmae.common.errors import DataError, UsageError
+from i2pmae.data.views import Lazy, Names, chosen_rows, row_digests
 
 __all__ = ["Cloud", "CloudSet", "Rows", "lengths", "normalise"]
 
@@ -41,7 +42,7 @@ class Cloud(NamedTuple):
     """One cloud of a set."""
 
     points: np.ndarray
-    """``(n, 3)``, a view of the set's array."""
+    """``(n, 3)``; of a set in memory, a view of its array."""
     id: str
     label: int | None
     """The index of its class."""
@@ -54,12 +55,13 @@ class Cloud(NamedTuple):
 class CloudSet:
     """Point clouds of equal size, y up, in the unit sphere, with what is known about them.
 
-    ``points`` may be memory-mapped, so a set need not fit into memory: index it by rows, a batch at a time. An integer
-    index gives a :class:`Cloud`, any other (see :data:`Rows`) the set of these clouds; iterating gives each cloud.
+    A set need not fit into memory: ``points`` may be on disk, and of what is indexed so much is read. Index it by rows,
+    a batch at a time; ``np.asarray(points)`` reads all. An integer index gives a :class:`Cloud`, any other (see
+    :data:`Rows`) the set of these clouds, which copies none of them; iterating gives each cloud.
     """
 
-    points: np.ndarray
-    """``(clouds, n, 3)`` float32 (or float16); possibly a memory map."""
+    points: np.ndarray | Lazy
+    """``(clouds, n, 3)`` float32 (or float16): an array, possibly a memory map, or what reads its rows from a store."""
     ids: Sequence[str]
     """One name per cloud, unique: the path below the folder, or ``name/index`` for arrays."""
     labels: np.ndarray | None = None
@@ -68,8 +70,8 @@ class CloudSet:
     """Class names in the order of the indices."""
     splits: np.ndarray | None = None
     """``(clouds,)`` strings such as ``train`` and ``test``, where the source has a split."""
-    part_labels: np.ndarray | None = None
-    """``(clouds, n)`` int64 part indices, where known."""
+    part_labels: np.ndarray | Lazy | None = None
+    """``(clouds, n)`` int64 part indices, where known; as ``points``, in memory or read when asked for."""
     parts: tuple[str, ...] | None = None
     """Part names in the order of the indices."""
     name: str = "clouds"
@@ -140,8 +142,10 @@ class CloudSet:
         """A hexadecimal number of 32 digits that follows from the content: ids, points, labels and part labels.
 
         Two sets with the same digest hold the same clouds in the same order; names of sets, classes and parts, splits
-        and notes don't count. All points are read once, a piece at a time, at 0.3 to 1 GB a second where the disk is
-        no slower, and only at the first call: what is written to the arrays afterwards is not noticed.
+        and notes don't count. The same clouds in memory and in a store, or in stores of different forms, have different
+        digests. What a store holds is known by the digests in its index, and not read. Else all points are read once,
+        a piece at a time, at 0.3 to 1 GB a second where the disk is no slower, and only at the first call: what is
+        written to the arrays afterwards is not noticed.
         """
         return self._digest
 
@@ -157,32 +161,32 @@ class CloudSet:
                 found.update(b"none;")
                 continue
             kind = values.dtype.newbyteorder("<")
+            known = row_digests(values)
+            if known is not None:
+                found.update(f"stored {values.shape};".encode())
+                found.update(np.ascontiguousarray(known).data)
+                continue
             found.update(f"{kind.str} {values.shape};".encode())
-            rows = max(1, DIGEST_BYTES // max(1, values.itemsize * int(np.prod(values.shape[1:]))))
+            rows = max(1, DIGEST_BYTES // max(1, values.dtype.itemsize * int(np.prod(values.shape[1:]))))
             for at in range(0, len(values), rows):
                 found.update(np.ascontiguousarray(values[at : at + rows], dtype=kind).data)
         return found.hexdigest()
 
     def subset(self, rows: Rows, name: str | None = None) -> "CloudSet":
-        """The clouds at ``rows``, in that order; those of a slice are views, and so are neighbours in memory.
+        """The clouds at ``rows``, in that order, none of them copied: what is asked of the set is read from this one.
 
         :class:`IndexError` for indices that are not there, or a mask of another length; :class:`UsageError` for what
         is neither.
         """
         chosen = rows if isinstance(rows, slice) else self._indices(rows)
-        if isinstance(chosen, np.ndarray) and not isinstance(self.points, np.memmap):
-            chosen = _as_slice(chosen)
-
-        def take(values: np.ndarray | None) -> np.ndarray | None:
-            return None if values is None else values[chosen]
-
+        indices = np.arange(len(self))[chosen]
         return replace(
             self,
-            points=self.points[chosen],
-            ids=[self.ids[row] for row in np.arange(len(self))[chosen].tolist()],
-            labels=take(self.labels),
-            splits=take(self.splits),
-            part_labels=take(self.part_labels),
+            points=chosen_rows(self.points, chosen),
+            ids=Names(self.ids, indices),
+            labels=None if self.labels is None else self.labels[chosen],
+            splits=None if self.splits is None else self.splits[chosen],
+            part_labels=None if self.part_labels is None else chosen_rows(self.part_labels, chosen),
             name=name or self.name,
         )
 
@@ -218,13 +222,6 @@ class CloudSet:
             known = "none" if self.splits is None else ", ".join(sorted(set(self.splits.tolist())))
             raise DataError(f"{self.name} has no split {name!r} (splits: {known}).")
         return self.subset(self.splits == name, f"{self.name} ({name})")
-
-
-def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
-    """Indices that count up one by one, such as those of a split, as a slice; any others as they are."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
 
 
 def _number(count: int, one: str, many: str) -> str:

@@ -30,7 +30,7 @@ class DataConfig(Config):
     leading: ClassVar[str | None] = "source"
 
     source: Annotated[Source, tyro.conf.arg(name="data")] = "shapes"
-    """Folder, file or data set of point clouds or meshes; ``shapes`` for the built-in generator."""
+    """Folder, file, data set or address of point clouds or meshes; ``shapes`` for the built-in generator."""
     points: int = Field(2048, ge=16)
     """Points per cloud."""
     up: Literal["y", "z", "x"] | None = None

@@ -1,7 +1,9 @@
 """Whether a .glb or .gltf file holds what it says: chunks, buffers, views and accessors against its bytes."""
 
 import base64
+import contextlib
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,25 @@ from urllib.parse import unquote
 from i2pmae.common.errors import DataError
 from i2pmae.data.reasons import PassingError, check_expansion
 
-__all__ = ["check_gltf"]
+__all__ = ["buffers_beside", "check_gltf"]
 
 COMPONENT_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 """Bytes of a number by its code (Khronos, glTF 2.0, section 3.6.2)."""
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 PADDING = 4
 """Chunks, and views in them, are filled up to multiples of this, in bytes."""
+
+
+def buffers_beside(path: Path) -> list[os.stat_result]:
+    """The state of each file with a buffer of a .gltf file; none of one that is damaged, as reading it will say."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError, TypeError):
+        for buffer in json.loads(path.read_bytes()).get("buffers", []):
+            uri = buffer.get("uri")
+            if isinstance(uri, str) and not uri.startswith("data:"):
+                with contextlib.suppress(OSError, ValueError):
+                    found.append((path.parent / unquote(uri)).stat())
+    return found
 
 
 def check_gltf(path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from i2pmae.common.errors import DataError, near_names
 from i2pmae.data.files import EXTENSIONS, known_formats
+from i2pmae.data.gltf import buffers_beside
 from i2pmae.data.labels import SPLIT_NAMES, near_split
 from i2pmae.data.parts import BESIDE, PartSource, parts_beside
 from i2pmae.data.paths import portable, readable
@@ -37,7 +38,9 @@ class SourceFile:
     """Its path below the opened folder, with forward slashes."""
     path: Path
     size: int
+    """Bytes of it and of the files that belong to it."""
     mtime_ns: int
+    """The sum of the times when they were changed."""
     parts: PartSource | None = None
     """Where the part labels of its points are, where not in a named array or column of the file."""
 
@@ -48,11 +51,17 @@ def source_file(path: Path, name: str, parts: PartSource | None = None) -> Sourc
         status = path.stat()
     except ValueError as error:  # a NUL or half a character, from a damaged list
         raise OSError(errno.EINVAL, f"no file can have that name ({error})") from None
-    size, changed = status.st_size, status.st_mtime_ns
-    if parts is not None and parts.path is not None:
-        other = parts.path.stat()
-        size, changed = size + other.st_size, max(changed, other.st_mtime_ns)
+    others = [] if parts is None or parts.path is None else [parts.path.stat()]
+    size, changed = _state(path, status, others)
     return SourceFile(portable(name), path, size, changed, parts)
+
+
+def _state(path: Path, status: os.stat_result, others: Sequence[os.stat_result] = ()) -> tuple[int, int]:
+    """Size and time of change of a file and all that belongs to it, as sums: any change of one changes them."""
+    if path.suffix.lower() == ".gltf":
+        others = [*others, *buffers_beside(path)]
+    each = [status, *others]
+    return sum(one.st_size for one in each), sum(one.st_mtime_ns for one in each)
 
 
 def find_files(path: Path, part_files: bool = False) -> tuple[list[SourceFile], list[tuple[str, str]]]:
@@ -186,7 +195,7 @@ def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[
                 report(error)
                 continue
             relative = portable(path.relative_to(root).as_posix())
-            files.append(SourceFile(relative, path, status.st_size, status.st_mtime_ns))
+            files.append(SourceFile(relative, path, *_state(path, status)))
     return files, problems, +others
 
 

@@ -10,7 +10,7 @@ try:
 except ImportError:  # Windows: there a file that a process has open cannot be removed, which tells as much
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Lock", "abandoned"]
+__all__ = ["Hold", "Lock", "abandoned", "in_use"]
 
 _held: set[Path] = set()
 """Locks of this process. The operating system grants it each of them again, and forgets it when a second is closed."""
@@ -65,6 +65,38 @@ class Lock:
             return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
         except FileNotFoundError:
             return False
+
+
+class Hold:
+    """Says that a file is in use, as long as this is there: any number of processes may say so at a time.
+
+    Where the file system has no such locks, nothing is said.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.number = os.open(path, os.O_RDONLY)
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                # Unlike record locks, each is of its own, also within a process.
+                fcntl.flock(self.number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)
+
+
+def in_use(path: Path) -> bool:
+    """Whether anybody has a :class:`Hold` of a file; False where that cannot be known."""
+    if fcntl is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def abandoned(path: Path) -> bool:

@@ -1,32 +1,31 @@
-"""From a plan to clouds: read once, kept in the form of :mod:`i2pmae.data.cache`, and opened from there."""
+"""From a plan to clouds: read once, kept in the form of :mod:`i2pmae.data.store`, and opened from there."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from i2pmae.common.errors import DataError
 from i2pmae.data.build import Build, cured
-from i2pmae.data.cache import (
-    BAD_FILES,
-    Stored,
-    cache_folder,
-    cache_key,
-    make_private,
-    open_cache,
-    read_bad_files,
-    read_stored,
-    write_bad_files,
-)
+from i2pmae.data.cache import cache_key, make_private, open_cache, read_bad_files, write_bad_files
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.paths import RealPaths, portable, printable
+from i2pmae.data.paths import RealPaths, cache_folder, portable, printable
 from i2pmae.data.plan import Plan
+from i2pmae.data.publishing import Share
 from i2pmae.data.reading import Request, default_workers
+from i2pmae.data.store import BAD_FILES, Stored, read_stored
 from i2pmae.data.writing import CacheWriter
 
-__all__ = ["UnusableFiles", "as_clouds", "open_plan", "plan_key", "write_plan"]
+__all__ = [
+    "UnusableFiles",
+    "as_clouds",
+    "open_plan",
+    "plan_key",
+    "publish_build",
+    "too_many_bad",
+    "workers_for",
+    "write_plan",
+]
 
 
 def open_plan(
@@ -72,34 +71,57 @@ def write_plan(
     Where more than ``max_bad_share`` cannot be used, a :class:`DataError` says so and nothing is put into place.
     """
     build = Build(plan, request)
-    files = [entry.file for entry in plan.entries if entry.describe is None]
     with writer:
-        build.run(writer, default_workers(files) if workers is None else workers, shown)
-        total = writer.rows + len(build.bad)
-        enough = writer.rows > 0 and len(build.bad) - build.tally["prose"] <= max_bad_share * total
-        if enough:
-            known = build.known()
-            summary = {
-                "key": key,
-                "name": portable(plan.name),
-                "layout": portable(plan.layout),
-                "up_in_files": plan.files_up or request.up,
-                "sources": [portable(source) for source in sources],
-                "seed": request.seed,
-                "classes": known.classes,
-                "parts": known.parts,
-                "bad": len(build.bad),
-                "passing": build.passing,
-                "tally": known.tally,
-                "notes": [*plan.notes, *_set_notes(plan, build.splits, request)],
-            }
-            writer.publish(known.columns, summary, build.bad, known.part_numbers)
-    if not enough:
-        listed = write_bad_files(writer.folder, build.bad)
-        if writer.private:
-            make_private(writer.folder)
-        raise _too_many_bad(build.bad, total, listed)
-    return read_stored(writer.folder)
+        build.run(writer, workers_for(plan, workers), shown)
+        if publish_build(build, writer, key, max_bad_share, sources):
+            return read_stored(writer.folder)
+    raise too_many_bad(build, writer)
+
+
+def workers_for(plan: Plan, workers: int | None) -> int:
+    """How many processes read, where ``workers`` does not say."""
+    files = [entry.file for entry in plan.entries if entry.describe is None]
+    return default_workers(files) if workers is None else workers
+
+
+def publish_build(
+    build: Build,
+    writer: CacheWriter,
+    key: str,
+    max_bad_share: float = 1,
+    sources: Sequence[str] = (),
+    others: Sequence[Share] = (),
+) -> bool:
+    """Put what was read into place; False where too much of it cannot be used. ``others`` wrote parts of it."""
+    plan, request = build.plan, build.request
+    total = len(build.ids) + len(build.bad)
+    if not build.ids or len(build.bad) - build.tally["prose"] > max_bad_share * total:
+        return False
+    known = build.known()
+    summary = {
+        "key": key,
+        "name": portable(plan.name),
+        "layout": portable(plan.layout),
+        "up_in_files": plan.files_up or request.up,
+        "sources": [portable(source) for source in sources],
+        "seed": request.seed,
+        "classes": known.classes,
+        "parts": known.parts,
+        "bad": len(build.bad),
+        "passing": build.passing,
+        "tally": known.tally,
+        "notes": [*plan.notes, *_set_notes(plan, build.splits, request)],
+    }
+    writer.publish(known.columns, summary, build.bad, known.part_numbers, others)
+    return True
+
+
+def too_many_bad(build: Build, writer: CacheWriter) -> DataError:
+    """The error where too much cannot be used, after a list of it was written."""
+    listed = write_bad_files(writer.folder, build.bad)
+    if writer.private:
+        make_private(writer.folder)
+    return _too_many_bad(build.bad, len(build.ids) + len(build.bad), listed)
 
 
 def as_clouds(stored: Stored, folder: Path, max_bad_share: float = 1) -> CloudSet:
@@ -112,9 +134,9 @@ def as_clouds(stored: Stored, folder: Path, max_bad_share: float = 1) -> CloudSe
     return CloudSet(
         stored.points,
         columns["id"],
-        labels=np.array(columns["label"], dtype=np.int64) if "label" in columns else None,
+        labels=columns.get("label"),
         classes=None if classes is None else tuple(classes),
-        splits=np.array(columns["split"]) if "split" in columns else None,
+        splits=columns.get("split"),
         part_labels=stored.part_labels,
         parts=None if parts is None else tuple(parts),
         name=summary["name"],

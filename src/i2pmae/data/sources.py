@@ -13,6 +13,7 @@ from i2pmae.data.paths import expanded, readable
 from i2pmae.data.plan import Plan
 from i2pmae.data.prepared import is_prepared, open_prepared, plan_prepared
 from i2pmae.data.reading import Request
+from i2pmae.data.remote import is_remote
 from i2pmae.data.sampling import UP_AXES
 from i2pmae.data.shapes import ShapesConfig, make_splits
 
@@ -68,15 +69,20 @@ def open_source(
 
     ``data`` is ``shapes`` for the built-in ones; ``NAME=PATH`` for a published data set (the names are those of
     :data:`i2pmae.data.benchmarks.READERS`), which brings its labels and splits; a folder that ``i2pmae data prepare``
-    made; a manifest, a .csv or .parquet file with the columns path, label and split; else a folder, a file or an array
-    file. Of the built-in shapes, a fifth is the test split, the rest the train split. ``up`` is the axis that points up
-    in the files: where nobody says, that of the published set, or y. ``clouds`` limits how many are read, in proportion
-    to splits and spread over classes, or says how many are made; ``shapes`` says which of the built-in
-    ones, and how hard. The other arguments and the errors are those of :func:`i2pmae.data.open_clouds`.
+    made, or its address on another machine (``https://…``, ``s3://…``, ``gs://…``, ``hf://datasets/…``); a manifest, a
+    .csv or .parquet file with the columns path, label and split; else a folder, a file or an array file. Of the
+    built-in shapes, a fifth is the test split, the rest the train split. ``up`` is the axis that points up in the
+    files: where nobody says, that of the published set, or y. ``clouds`` limits how many are read, in proportion to
+    splits and spread over classes, or says how many are made; ``shapes`` says which of the built-in ones, and how hard.
+    The other arguments and the errors are those of :func:`i2pmae.data.open_clouds`.
     """
     if is_shapes(data):
         return _shapes(points, up, clouds, seed, shapes, shown)
     check_request(points, max_bad_share, clouds, workers)
+    if is_remote(data):
+        _check_no_turn(up, f"The prepared folder {data} is y up")
+        request = Request(points, "y", seed, clouds, parts != "none")
+        return open_prepared(str(data), request, cache=cache, workers=workers, shown=shown)
     name, path = named(data)
     if name is None and is_prepared(path):
         _check_no_turn(up, f"The prepared folder {path} is y up")
@@ -107,7 +113,7 @@ def files_axis(data: str | Path, asked: Axis | None, trained: Axis | None) -> tu
     It is the one that is ``asked`` for, else that of the files that a model was ``trained`` on. ``None`` where the data
     knows its own (built-in shapes, published sets, prepared folders), or nobody says.
     """
-    if trained is None or is_shapes(data):
+    if trained is None or is_shapes(data) or is_remote(data):
         return asked, ""
     name, path = named(data)
     if name is not None or is_prepared(path):
@@ -128,6 +134,8 @@ def plan_source(
     if is_shapes(data):
         raise UsageError("The built-in shapes are made from a seed: there is nothing to check or to prepare.")
     pick("parts option", parts, dict.fromkeys(PARTS))
+    if is_remote(data):
+        return plan_prepared(str(data))
     name, path = named(data)
     if name is not None:
         return plan_benchmark(READERS[name], path).once()

@@ -1,7 +1,6 @@
-"""Writing clouds in the form of :mod:`i2pmae.data.cache`: by appending, put into place when whole; and going on."""
+"""Writing clouds in the form of :mod:`i2pmae.data.store`: by appending, put into place when whole; and going on."""
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -9,72 +8,24 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from i2pmae.common.errors import I2PError, UsageError
-from i2pmae.common.files import write_text
-from i2pmae.data.cache import (
-    BAD_FILES,
-    CLOUDS,
-    FORMAT,
-    PARTS,
-    POINTS,
-    SUMMARY,
-    checksums,
-    make_private,
-    open_cache,
-    write_bad_files,
-)
+from i2pmae.data.appending import Column, shard_rows
+from i2pmae.data.cache import make_private, open_cache
 from i2pmae.data.locking import Lock, abandoned
+from i2pmae.data.publishing import DIGESTS, RAW, Share, write_rest
+from i2pmae.data.shards import DIGEST_SIZE, digests_of
+from i2pmae.data.store import FORMS, PARTS, POINTS
 
-__all__ = ["CacheWriter", "ResumableWriter", "Sink"]
+__all__ = ["JOURNAL", "LOCK", "CacheWriter", "ResumableWriter", "Sink", "read_journal", "unfinished"]
 
 ABANDONED = 3600
 """Seconds without a write after which an unfinished build that has no lock is taken for dead, and removed."""
-JOURNAL = "progress.jsonl"
-LOCK, LOCK_SUFFIX = "lock", ".lock"
-PART_SUFFIX = ".part"
-RECODED_ROWS = 1024
-
-
-class Column:
-    """One array that grows by rows, in a .npy file."""
-
-    def __init__(self, path: Path, dtype: str, shape: tuple[int, ...], mode: str) -> None:
-        self.path, self.dtype, self.shape = path, np.dtype(dtype), shape
-        self.file: IO[bytes] = path.open(mode)
-        self.row_bytes = int(np.prod(shape)) * self.dtype.itemsize
-        self.start = len(self._header(0))
-        if mode == "wb":
-            self.file.write(self._header(0))
-
-    def append(self, rows: np.ndarray) -> None:
-        self.file.write(np.ascontiguousarray(rows, dtype=self.dtype).data)
-
-    def seek(self, rows: int) -> None:
-        """Stand behind the first ``rows`` rows, and forget the others; missing ones become zeros."""
-        self.file.flush()
-        self.file.seek(self.start + rows * self.row_bytes)
-        self.file.truncate()
-
-    def sync(self) -> None:
-        self.file.flush()
-        os.fsync(self.file.fileno())
-
-    def finish(self, rows: int) -> None:
-        self.file.seek(0)
-        self.file.write(self._header(rows))
-        self.sync()
-        self.file.close()
-
-    def _header(self, rows: int) -> bytes:
-        # NumPy pads the header so that the number of rows can grow in place.
-        header = io.BytesIO()
-        facts = {"descr": self.dtype.str, "fortran_order": False, "shape": (rows, *self.shape)}
-        np.lib.format.write_array_header_1_0(header, facts)
-        return header.getvalue()
+JOURNAL, LOCK = "progress-{}.jsonl", "lock-{}"
+LOCK_SUFFIX, PART_SUFFIX = ".lock", ".part"
 
 
 class Sink:
@@ -101,24 +52,23 @@ class Sink:
 
 
 class CacheWriter(Sink):
-    """Appends clouds to a hidden folder, which :meth:`publish` renames to ``folder``; nothing is left of a failed one.
-
-    Clouds are appended, not written through a map, so a full disk is an error and not a crash.
-    """
+    """Appends clouds to a hidden folder, which :meth:`publish` renames to ``folder``; a failed one leaves nothing."""
 
     advice = (
         "What was written of it is removed. Free some space, or choose another folder with the environment variable "
         "I2PMAE_CACHE, then run again."
     )
+    what = "the cache"
+    private = True
+    """Whether nobody else may look into the folder: data need not be as open as the place of the cache is."""
 
-    def __init__(self, folder: Path, points: int) -> None:
+    def __init__(self, folder: Path, points: int, form: str = "float32", rank: int = 0) -> None:
         super().__init__()
-        self.folder = folder
-        self.count = points
+        self.folder, self.count, self.form, self.name = folder, points, form, f"{rank:03d}"
         self.part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PART_SUFFIX}")
         # Beside the folder, so that it is taken before there is anything that another process could find without it.
         self.lock = Lock(_lock_of(self.part))
-        self.part_labels: Column | None = None
+        self.columns: dict[str, Column] = {}
 
     def __enter__(self) -> "CacheWriter":
         with self._writing():
@@ -129,7 +79,7 @@ class CacheWriter(Sink):
                 if not self.lock.known:  # Its file would say that somebody is alive, for ever.
                     self.lock.release(remove=True)
                 self.part.mkdir(mode=0o700)
-                self.points = Column(self.part / POINTS, "<f4", (self.count, 3), "wb")
+                self._begin()
             except BaseException:
                 self.__exit__()
                 raise
@@ -140,21 +90,38 @@ class CacheWriter(Sink):
         shutil.rmtree(self.part, ignore_errors=True)
         self.lock.release(remove=True)
 
+    def _begin(self, parts: bool = False) -> None:
+        self.columns = {}
+        for kind in (POINTS, DIGESTS, *([PARTS] if parts else [])):
+            self._add(kind)
+
+    def _add(self, kind: str) -> Column:
+        form = FORMS[self.form].dtype
+        dtype, shape = {
+            POINTS: (form.str, (self.count, 3)),
+            DIGESTS: ("|u1", (DIGEST_SIZE,)),
+            PARTS: ("<i8", (self.count,)),
+        }[kind]
+        most = shard_rows(self.count * 3 * form.itemsize)
+        self.columns[kind] = Column(self.part, f"{kind}-{self.name}", dtype, shape, most)
+        return self.columns[kind]
+
     def append(self, points: np.ndarray, parts: np.ndarray | None = None) -> None:
         """Add clouds ``(b, n, 3)`` float32, and part labels ``(b, n)``; where only some have them, 0 for the others."""
+        stored = FORMS[self.form].encode(points)
         with self._writing():
-            self.points.append(points)
-            if parts is not None and self.part_labels is None:
-                self.part_labels = Column(self.part / PARTS, "<i8", (self.count,), "wb")
-                self.part_labels.seek(self.rows)
-            if self.part_labels is not None:
-                self.part_labels.append(np.zeros((len(points), self.count)) if parts is None else parts)
+            self.columns[POINTS].append(stored)
+            self.columns[DIGESTS].append(digests_of(stored))
+            if parts is not None and PARTS not in self.columns:
+                self._add(PARTS).seek(self.rows)
+            if PARTS in self.columns:
+                self.columns[PARTS].append(np.zeros((len(points), self.count)) if parts is None else parts)
         self.rows += len(points)
 
     def rewind(self, rows: int) -> None:
         """Forget all but the first ``rows`` clouds."""
         with self._writing():
-            for column in self._columns():
+            for column in self.columns.values():
                 column.seek(rows)
         self.rows = rows
 
@@ -164,61 +131,51 @@ class CacheWriter(Sink):
         summary: dict[str, Any],
         bad: Sequence[tuple[str, str]],
         part_numbers: Sequence[int] | None,
+        others: Sequence[Share] = (),
     ) -> None:
         """Write what is known about the clouds, and rename the finished folder into place.
 
-        ``part_numbers`` are the stored numbers of the parts, in order; None leaves the part labels out.
+        ``part_numbers`` are the stored numbers of the parts, in order; None leaves the part labels out. ``others``
+        are the shares of other processes, whose clouds come after those of this one.
         """
-        import pyarrow
-        import pyarrow.parquet
-
         with self._writing():
-            for column in self._columns():
-                column.finish(self.rows)
-            if part_numbers is None:
-                (self.part / PARTS).unlink(missing_ok=True)
-            elif list(part_numbers) != list(range(len(part_numbers))):
-                self._recode(np.asarray(part_numbers))
-            pyarrow.parquet.write_table(pyarrow.table(columns), self.part / CLOUDS)
-            write_bad_files(self.part, bad)
-            files = checksums(self.part, (POINTS, PARTS, CLOUDS, BAD_FILES))
-            facts = {"format": FORMAT, **summary, "clouds": self.rows, "points": self.count, "files": files}
-            write_text(self.part / SUMMARY, json.dumps(facts, indent=1))
-            self._tidy()
+            for column in self.columns.values():
+                column.finish()
+            shares = [self.share(), *others]
+            facts = {**summary, "points": self.count, "form": self.form, "scale": FORMS[self.form].scale}
+            kept = write_rest(self.part, shares, columns, facts, bad, part_numbers)
             if self.private:
                 make_private(self.part)
             stored = open_cache(self.folder)
             if stored is None or stored.summary.get("passing"):  # that one lacks files that may be read by now
-                del stored  # Windows removes no file that is mapped
+                del stored  # Windows removes no file that is open
                 shutil.rmtree(self.folder, ignore_errors=True)
+                self._let_go()
                 self.part.replace(self.folder)
+                # Only now: a process that ends before has all that it needs to go on.
+                for item in self.folder.iterdir():
+                    if item.name not in kept:
+                        item.unlink()
 
-    def _recode(self, numbers: np.ndarray) -> None:
-        """Put the index of each part for its number."""
-        labels = np.load(self.part / PARTS, mmap_mode="r+", allow_pickle=False)
-        for at in range(0, len(labels), RECODED_ROWS):
-            labels[at : at + RECODED_ROWS] = np.searchsorted(numbers, labels[at : at + RECODED_ROWS])
-        labels.flush()
-
-    def _columns(self) -> list[Column]:
-        return [self.points] if self.part_labels is None else [self.points, self.part_labels]
+    def share(self) -> Share:
+        """What was written."""
+        return Share(self.name, self.rows, self.columns[POINTS].most)
 
     def _close(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):  # there is no file where even the folder could not be made
-            for column in self._columns():
-                column.file.close()
+        for column in self.columns.values():
+            with contextlib.suppress(OSError):
+                column.close()
 
-    def _tidy(self) -> None:
-        """Remove what belongs to the writing alone."""
+    def _let_go(self) -> None:
+        """Close what is open in the folder."""
 
     def _remove_abandoned(self) -> None:
         """Remove what builds left whose process is dead, and none that is alive, however long it does nothing."""
         for lock in self.folder.parent.glob(f".*{PART_SUFFIX}{LOCK_SUFFIX}"):
             if abandoned(lock):
                 shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-        for part in self.folder.parent.glob(
-            f".*{PART_SUFFIX}"
-        ):  # of earlier versions, or on a file system without locks
+        # Of earlier versions, or on a file system without locks:
+        for part in self.folder.parent.glob(f".*{PART_SUFFIX}"):
             with contextlib.suppress(OSError):
                 newest = max((item.stat().st_mtime for item in part.iterdir()), default=part.stat().st_mtime)
                 if part.is_dir() and not _lock_of(part).exists() and time.time() - newest > ABANDONED:
@@ -233,10 +190,6 @@ class CacheWriter(Sink):
                 f"Cannot write {self.what} {self.folder}: {error.strerror or error}. {self.advice}"
             ) from error
 
-    what = "the cache"
-    private = True
-    """Whether nobody else may look into the folder: data need not be as open as the place of the cache is."""
-
 
 def _lock_of(part: Path) -> Path:
     return part.with_name(part.name + LOCK_SUFFIX)
@@ -245,18 +198,19 @@ def _lock_of(part: Path) -> Path:
 class ResumableWriter(CacheWriter):
     """Appends clouds to a hidden folder that stays when the process ends early, with a journal to go on from.
 
-    ``key`` tells what is written: an unfinished folder of another key is begun anew.
+    ``key`` tells what is written: what was written under another key is begun anew. Several processes, each of its own
+    ``rank``, write their shares of a set to the same folder.
     """
 
     what = "the folder"
     private = False
     advice = "What was written of it is kept: free some space, then run again to go on."
 
-    def __init__(self, folder: Path, points: int, key: str) -> None:
-        super().__init__(folder, points)
-        self.part = folder.with_name(f".{folder.name}.unfinished")
-        self.lock = Lock(self.part / LOCK)
-        self.key = key
+    def __init__(self, folder: Path, points: int, key: str, form: str = "float32", rank: int = 0) -> None:
+        super().__init__(folder, points, form, rank)
+        self.part = unfinished(folder)
+        self.lock = Lock(self.part / LOCK.format(self.name))
+        self.head = {"key": key, "points": points, "form": form}
 
     def __enter__(self) -> "ResumableWriter":
         with self._writing():
@@ -273,25 +227,28 @@ class ResumableWriter(CacheWriter):
         return self
 
     def _go_on(self) -> None:
-        """Open what earlier processes left, where it is of this key, else new files.
+        """Open what earlier processes left, where it is of this key and whole, else new files.
 
         Sets what :meth:`records` gives.
         """
-        known = self._read_journal()
-        if not known or known[0] != {"key": self.key, "points": self.count}:
-            for item in self.part.iterdir():
-                if item.name != LOCK:
-                    item.unlink()
-            known = []
+        path = self.part / JOURNAL.format(self.name)
+        known = read_journal(path)
+        rows = known[-1]["rows"] if len(known) > 1 else 0
+        for raw in self.part.glob(f"{RAW}-{self.name}-*.npy"):  # of a process that ended when it was almost done
+            raw.replace(raw.with_name(raw.name.replace(RAW, PARTS, 1)))
+        self._begin(parts=any(self.part.glob(f"{PARTS}-{self.name}-*.npy")))
+        fits = bool(known) and known[0] == self.head
+        if not fits or not all(column.holds(rows) for kind, column in self.columns.items() if kind != PARTS):
+            path.unlink(missing_ok=True)
+            for item in self.part.glob(f"*-{self.name}-*.npy"):
+                item.unlink()
+            known, rows = [], 0
+            self._begin()
         self.known = known[1:]
-        self.journal = (self.part / JOURNAL).open("w" if not known else "a", encoding="utf-8")
+        self.journal = path.open("a" if known else "w", encoding="utf-8")
         if not known:
-            self._note({"key": self.key, "points": self.count})
-        mode = "r+b" if self.known else "wb"
-        self.points = Column(self.part / POINTS, "<f4", (self.count, 3), mode)
-        if self.known and (self.part / PARTS).is_file():
-            self.part_labels = Column(self.part / PARTS, "<i8", (self.count,), mode)
-        self.rewind(self.known[-1]["rows"] if self.known else 0)
+            self._note(self.head)
+        self.rewind(rows)
 
     def __exit__(self, *_: object) -> None:
         self._close()
@@ -301,9 +258,17 @@ class ResumableWriter(CacheWriter):
     def checkpoint(self, record: dict[str, Any]) -> None:
         """Make sure that all clouds so far are on disk, and note what is known about them."""
         with self._writing():
-            for column in self._columns():
+            for column in self.columns.values():
                 column.sync()
             self._note({**record, "rows": self.rows})
+
+    def finish(self, record: dict[str, Any]) -> Share:
+        """Note that this process has written its share, which comes back."""
+        with self._writing():
+            for column in self.columns.values():
+                column.finish()
+            self._note({**record, "rows": self.rows})
+        return self.share()
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the checkpoints of earlier processes."""
@@ -314,21 +279,23 @@ class ResumableWriter(CacheWriter):
         self.journal.flush()
         os.fsync(self.journal.fileno())
 
-    def _read_journal(self) -> list[dict[str, Any]]:
-        """The whole lines of the journal; a last one that was cut short is taken off the file."""
-        path = self.part / JOURNAL
-        if not path.is_file():
-            return []
-        content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            path.write_bytes(whole)
-        try:
-            return [json.loads(line) for line in whole.splitlines()]
-        except ValueError:
-            return []
-
-    def _tidy(self) -> None:
+    def _let_go(self) -> None:
         self.journal.close()
-        (self.part / JOURNAL).unlink()
         self.lock.release(remove=True)
+
+
+def unfinished(folder: Path) -> Path:
+    """The hidden folder in which a prepared one is written."""
+    return folder.with_name(f".{folder.name}.unfinished")
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal, the first of which says what is written; none where they cannot be read."""
+    if not path.is_file():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    try:
+        return [json.loads(line) for line in whole.splitlines()]
+    except ValueError:
+        return []

@@ -1,9 +1,11 @@
 """Embeddings of a set of clouds as a table on disk."""
 
+import contextlib
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -100,32 +102,36 @@ def _arrow(values: np.ndarray) -> Any:
 
 
 def _write_npz(path: Path, rows: Iterator[Columns], count: int) -> None:
-    """Columns with values per point go to disk as they come, into a scratch file each; the others fit in memory."""
+    """Columns with values per point go to disk as they come, into a scratch file each; the others fit in memory.
+
+    They are appended, not written through a map: on a full disk that would end the process without a word.
+    """
     kept: dict[str, list[np.ndarray]] = {}
-    large: dict[str, Any] = {}
-    scratch: list[Path] = []
-    try:
-        done = 0
+    large: dict[str, IO[bytes]] = {}
+    forms: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
+    with contextlib.ExitStack() as stack:
         for columns in rows:
             for name, values in columns.items():
                 if values.ndim < 3:
                     kept.setdefault(name, []).append(values)
                     continue
                 if name not in large:
-                    scratch.append(path.with_name(f"{path.name}.{name}"))
-                    shape = (count, *values.shape[1:])
-                    large[name] = np.lib.format.open_memmap(scratch[-1], "w+", values.dtype, shape)
-                large[name][done : done + len(values)] = values
-            done += len(columns["id"])
-        whole = {name: np.concatenate(parts) for name, parts in kept.items()}
+                    scratch = path.with_name(f"{path.name}.{name}")
+                    stack.callback(scratch.unlink, missing_ok=True)
+                    large[name] = stack.enter_context(scratch.open("w+b"))
+                    forms[name] = (values.dtype, (count, *values.shape[1:]))
+                large[name].write(np.ascontiguousarray(values).data)
         with zipfile.ZipFile(path, "w") as archive:
-            for name, values in (whole | large).items():
+            for name, parts in kept.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, values, allow_pickle=False)
-    finally:
-        large.clear()
-        for file in scratch:
-            file.unlink(missing_ok=True)
+                    np.lib.format.write_array(entry, np.concatenate(parts), allow_pickle=False)
+            for name, file in large.items():
+                dtype, shape = forms[name]
+                facts = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+                file.seek(0)
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array_header_1_0(entry, facts)
+                    shutil.copyfileobj(file, entry, 1 << 20)
 
 
 WRITERS: dict[str, Callable[[Path, Iterator[Columns], int], None]] = {".parquet": _write_parquet, ".npz": _write_npz}

@@ -8,6 +8,7 @@ import torch
 
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.views import extent
 from i2pmae.runs.record import Score
 from i2pmae.typing import Float, Int, Tensor
 
@@ -45,7 +46,7 @@ def category_parts(clouds: CloudSet) -> dict[str, tuple[int, ...]]:
 
 def _part_count(clouds: CloudSet) -> int:
     assert clouds.part_labels is not None
-    low, high = int(clouds.part_labels.min(initial=0)), int(clouds.part_labels.max(initial=-1))
+    low, high = extent(clouds.part_labels)
     count = high + 1 if clouds.parts is None else len(clouds.parts)
     if low < 0 or high >= count:
         raise DataError(f"{clouds.name}: expected part labels from 0 to {count - 1}, got {low} to {high}.")

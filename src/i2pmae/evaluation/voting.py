@@ -8,6 +8,7 @@ import torch
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import torch_generator
+from i2pmae.data.views import Lazy
 from i2pmae.runs.record import Score
 from i2pmae.typing import Float, Int, Tensor
 
@@ -34,7 +35,7 @@ def vote(
 
 def vote_score(
     logits: Logits,
-    points: Float[np.ndarray, "clouds n 3"],
+    points: Float[np.ndarray, "clouds n 3"] | Lazy,
     augment: Augment,
     score: Callable[[Int[np.ndarray, "clouds ..."]], float],
     *,

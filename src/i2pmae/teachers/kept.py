@@ -29,8 +29,8 @@ class Clouds(Protocol):
     """What maps are made of: a :class:`~i2pmae.data.clouds.CloudSet`."""
 
     @property
-    def points(self) -> np.ndarray:
-        """``(clouds, n, 3)``."""
+    def points(self) -> Any:
+        """``(clouds, n, 3)``; rows of it are arrays."""
         ...
 
     def __len__(self) -> int: ...

@@ -5,15 +5,18 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from i2pmae.common.errors import DataError
+from i2pmae.common.errors import DataError, I2PError
 from i2pmae.common.seeds import numpy_generator
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.order import windowed
+from i2pmae.data.views import Lazy
 from i2pmae.training.task import Batch
 
 __all__ = ["BatchPlan", "StepBatches", "step_loader"]
@@ -37,6 +40,8 @@ class BatchPlan:
     """Passes over the set."""
     seed: int
     """Decides the order."""
+    shards: np.ndarray | None = field(default=None, compare=False, repr=False)
+    """``(clouds,)`` which clouds are fetched together from elsewhere; None where all are here."""
 
     @property
     def batches_per_epoch(self) -> int:
@@ -54,8 +59,9 @@ class BatchPlan:
         return self.epochs * self.steps_per_epoch
 
     def order(self, epoch: int) -> np.ndarray:
-        """``(clouds,)`` int64: the permutation of an epoch (0 is the first)."""
-        return numpy_generator(self.seed, "order", epoch).permutation(self.clouds)
+        """``(clouds,)`` int64: the permutation of an epoch (0 is the first); one within windows of far shards."""
+        generator = numpy_generator(self.seed, "order", epoch)
+        return generator.permutation(self.clouds) if self.shards is None else windowed(self.shards, generator)
 
     def rows(self, step: int, order: np.ndarray) -> list[np.ndarray]:
         """Rows of the set for each batch of a step, given the :meth:`order` of the step's epoch."""
@@ -79,6 +85,10 @@ class StepBatches(Dataset[list[Batch]]):
         epoch = step // self.plan.steps_per_epoch
         if self._order is None or self._order[0] != epoch:
             self._order = (epoch, self.plan.order(epoch))
+            coming = self._order[1][self.plan.rows(step, np.arange(self.plan.clouds))[0][0] :]
+            for values in (self.clouds.points, self.clouds.part_labels):
+                if isinstance(values, Lazy):
+                    values.expect(coming)
         return [self._read(rows) for rows in self.plan.rows(step, self._order[1])]
 
     def _read(self, rows: np.ndarray) -> Batch:
@@ -92,6 +102,33 @@ class StepBatches(Dataset[list[Batch]]):
         if self.clouds.part_labels is not None:
             batch["part_label"] = torch.tensor(np.asarray(self.clouds.part_labels[rows]), dtype=torch.int64)
         return batch
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A step whose clouds could not be read."""
+
+    error: I2PError
+
+
+class _Told(StepBatches):
+    """Gives errors for people instead of raising them: what a process raises comes to another as a traceback."""
+
+    def __getitem__(self, step: int) -> Any:
+        try:
+            return super().__getitem__(step)
+        except I2PError as error:
+            return _Unread(error)
+
+
+class _Loader(DataLoader[list[Batch]]):
+    """Raises the errors of :class:`_Told` in the process that wants the batches."""
+
+    def __iter__(self) -> Any:
+        for found in super().__iter__():
+            if isinstance(found, _Unread):
+                raise found.error
+            yield found
 
 
 class _StepsFrom(Sampler[int]):
@@ -119,8 +156,8 @@ def step_loader(clouds: CloudSet, plan: BatchPlan, start: int, workers: int, pin
         raise DataError(f"{clouds.name} holds no clouds to train on.")
     # A forked worker shares a memory-mapped set with its parent; a spawned one would copy it.
     context = multiprocessing.get_context("fork") if workers and sys.platform == "linux" else None
-    return DataLoader(
-        StepBatches(clouds, plan),
+    return _Loader(
+        _Told(clouds, plan),
         batch_size=None,
         sampler=_StepsFrom(start, plan.steps),
         num_workers=workers,

@@ -20,6 +20,7 @@ from i2pmae.common.errors import TrainingError, UsageError
 from i2pmae.common.memory import keep_freed_memory
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.order import far_shards
 from i2pmae.training.batches import BatchPlan, step_loader
 from i2pmae.training.checkpoint import (
     FORMAT,
@@ -107,7 +108,7 @@ def fit(
     if settings.compile:
         check_compiler()
     epochs, batch_size = settings.length
-    plan = BatchPlan(len(clouds), batch_size, settings.optimiser.accumulate, epochs, settings.seed)
+    plan = BatchPlan(len(clouds), batch_size, settings.optimiser.accumulate, epochs, settings.seed, far_shards(clouds))
     path, stamp = checkpoint_path(folder), _stamp(clouds, settings)
     if path.exists() and not resume:
         raise UsageError(f"{folder} holds the checkpoint of another run. Use --resume to go on, or another folder.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from i2pmae.common.errors import UsageError
+from i2pmae.data.views import Lazy
 from i2pmae.viz.arrays import checked
 
 __all__ = ["CloudPictures", "EmbeddingScatter", "NextStep", "ProbePair", "ReportContent", "RunContext"]
@@ -116,7 +117,7 @@ class EmbeddingScatter:
     """``(t, c')``."""
     ids: Sequence[str] | None = None
     """Names of the clouds."""
-    points: Sequence[np.ndarray] | np.ndarray | None = None
+    points: Sequence[np.ndarray] | np.ndarray | Lazy | None = None
     """The ``t`` clouds, ``(n, 3)`` each, y up: those that are pictured are read, the others may stay on disk."""
 
     def __post_init__(self) -> None:

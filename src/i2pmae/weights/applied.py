@@ -13,6 +13,7 @@ from i2pmae.common.devices import explaining_limits, resolve_device
 from i2pmae.common.errors import CheckpointError, UsageError, pick
 from i2pmae.common.memory import keep_freed_memory
 from i2pmae.data.sampling import UP_AXES
+from i2pmae.data.views import Lazy
 from i2pmae.encoders.base import PointModel
 from i2pmae.typing import Tensor
 from i2pmae.weights.clouds import as_clouds, filled_up, prepare
@@ -72,9 +73,11 @@ class AppliedModel:
             raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
         clouds = as_clouds(points[None] if is_single(points) else points)
         rows: list[Tensor | None] = [None] * len(clouds)
+        # Of a set on disk no cloud is read for its size.
+        sizes = [clouds.shape[1]] * len(clouds) if isinstance(clouds, Lazy) else [len(cloud) for cloud in clouds]
         least = self.min_points
         with _evaluating(self.model):
-            for members in _batches([max(len(cloud), least) for cloud in clouds], batch_size):
+            for members in _batches([max(size, least) for size in sizes], batch_size):
                 ready = np.stack([prepare(clouds[i], i, least, up, scale) for i in members])
                 with explaining_limits(self.device):
                     out = function(torch.from_numpy(ready).to(self.device), members).float().cpu()

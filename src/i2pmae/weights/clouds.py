@@ -10,6 +10,7 @@ from i2pmae.common.errors import UsageError
 from i2pmae.common.seeds import numpy_generator, torch_generator
 from i2pmae.data.clouds import CloudSet, normalise
 from i2pmae.data.sampling import draw_points, three_distinct, to_y_up
+from i2pmae.data.views import Lazy
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["as_clouds", "filled_up", "given_points", "prepare", "thin"]
@@ -24,7 +25,7 @@ def given_points(points: Any, up: str) -> Any:
     return points.points
 
 
-def as_clouds(points: Any) -> Sequence[np.ndarray | Tensor]:
+def as_clouds(points: Any) -> Sequence[np.ndarray | Tensor] | Lazy:
     """The clouds one by one, each ``(n, 3)``, from ``(b, n, 3)`` or from a list of ``(n_i, 3)``; their values unread.
 
     :class:`UsageError` says what was expected and what came for any other form, shape or type.
@@ -37,8 +38,8 @@ def as_clouds(points: Any) -> Sequence[np.ndarray | Tensor]:
                 f"Expected an array or tensor of shape (clouds, points, 3), or a list of arrays of shape (points, 3), "
                 f"got a list of {type(points[0]).__name__}: convert it with np.asarray(points, dtype='float32')."
             )
-        clouds: Sequence[np.ndarray | Tensor] = points
-    elif isinstance(points, (np.ndarray, Tensor)):
+        clouds: Sequence[np.ndarray | Tensor] | Lazy = points
+    elif isinstance(points, (np.ndarray, Tensor, Lazy)):
         if points.ndim != 3:
             raise UsageError(f"Expected points of shape (clouds, points, 3) or (points, 3), got {tuple(points.shape)}.")
         clouds = points  # type: ignore[assignment]

@@ -12,6 +12,7 @@ import torch
 from i2pmae.common.errors import UsageError
 from i2pmae.common.seeds import derive
 from i2pmae.data.benchmarks.fewshot import FEWSHOT, open_folds
+from i2pmae.data.remote import is_remote
 from i2pmae.data.sources import is_shapes, named, plan_source, request_for
 from i2pmae.encoders.base import EncoderModel
 from i2pmae.evaluation.folds import FewShotFold, describe_folds, few_shot_folds, few_shot_linear
@@ -58,7 +59,7 @@ def _own(config: TaskRunConfig) -> FewShotConfig:
 
 def _open(config: TaskRunConfig, say: Say, shown: bool) -> FoldTasks:
     task, data, seed = _own(config), config.data, config.training.seed
-    name, path = (None, None) if is_shapes(data.source) else named(data.source)
+    name, path = (None, None) if is_shapes(data.source) or is_remote(data.source) else named(data.source)
     if name != FEWSHOT.name or path is None:
         clouds = open_labelled(config, say, shown)
         folds = few_shot_folds(clouds, task.ways, task.shots, queries=task.queries, folds=task.folds, seed=seed)

@@ -8,6 +8,7 @@ import numpy as np
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.parts_check import tell_parts, unseen_parts
+from i2pmae.data.views import extent
 from i2pmae.evaluation.parts import category_parts
 from i2pmae.evaluation.splits import Splits, class_names
 from i2pmae.tasks.config import TaskRunConfig
@@ -44,7 +45,7 @@ class PartSplits(Splits):
 def split(clouds: CloudSet, config: TaskRunConfig) -> PartSplits:
     """The splits; :class:`DataError` where there are no part labels, only one part, or test clouds with unseen ones."""
     assert isinstance(config.task, SegmentationConfig)
-    count = 0 if clouds.part_labels is None else int(clouds.part_labels.max(initial=0)) + 1
+    count = 0 if clouds.part_labels is None else max(0, extent(clouds.part_labels)[1]) + 1
     count = count if clouds.parts is None else len(clouds.parts)
     category_parts(clouds)  # refuses a set without part labels, and labels that fit no part or category
     if count < 2:

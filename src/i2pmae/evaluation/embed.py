@@ -1,6 +1,7 @@
 """Embeddings of a set of clouds as a table on disk."""
 
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
-from i2pmae.common.files import replacing
+from i2pmae.common.files import allocated_array, replacing
 from i2pmae.common.progress import track
+from i2pmae.common.ranks import share_out
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.features import batches, check_embeddings
 from i2pmae.typing import Float
@@ -48,9 +51,14 @@ def embed_to_file(
     if embeddings is not None:
         check_embeddings(embeddings, clouds)
 
-    parts = track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown)
+    parts = batches(clouds, batch_size)
+    found = share_out(parts, lambda part: _columns(encoder, clouds, part, point_features, embeddings))
+    rows = track(found, f"Embedding {clouds.name}", total=len(parts), shown=shown)
+    if not ranks.is_main():
+        deque(rows, maxlen=0)  # the main process writes what all compute
+        return output
     with replacing(output) as path:
-        write(path, (_columns(encoder, clouds, part, point_features, embeddings) for part in parts), len(clouds))
+        write(path, rows, len(clouds))
     return output
 
 
@@ -114,7 +122,7 @@ def _write_npz(path: Path, rows: Iterator[Columns], count: int) -> None:
                 if name not in large:
                     scratch.append(path.with_name(f"{path.name}.{name}"))
                     shape = (count, *values.shape[1:])
-                    large[name] = np.lib.format.open_memmap(scratch[-1], "w+", values.dtype, shape)
+                    large[name] = allocated_array(scratch[-1], values.dtype, shape)
                 large[name][done : done + len(values)] = values
             done += len(columns["id"])
         whole = {name: np.concatenate(parts) for name, parts in kept.items()}

@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 import torch
 
+from i2pmae.common import ranks
+from i2pmae.common.exchange import mean, total
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.masking import guidance_logits, propagate, sample_visible, visible_count
 from i2pmae.encoders.saliency import sampling_weight
@@ -58,6 +60,7 @@ class PointM2AETask(PretrainTask):
             coordinate_loss(found.offsets, truth, found.offsets_counted),
             "Chamfer distance of masked neighbourhoods",
             weight,
+            found.masked.sum(),
         )
 
     def logits(self, saliency: Float[Tensor, "b m"] | None, like: Float[Tensor, "b m 3"]) -> Float[Tensor, "b m"]:
@@ -166,7 +169,7 @@ class I2PMAETask(PointM2AETask):
             losses |= self._semantics(found, *seen, hierarchy, visible)
         if self.whole is not None:
             vectors = None if seen is None else seen[0].pooled
-            losses |= self.whole.losses(self.model.view_predictor, found.views, batch["index"], vectors, rng)
+            losses |= self.whole.losses(self.model.view_predictor, found.views, batch, vectors, rng)
         if saliency is not None:
             shown = watched[-1].to(saliency.dtype)
             standard = (guidance_logits(saliency, "standardised") * shown).sum() / shown.sum()
@@ -190,10 +193,14 @@ class I2PMAETask(PointM2AETask):
         with torch.no_grad():
             features, rows, seen = self.targets(lesson, points, hierarchy, visible)
         error = semantic_loss(head, tokens, features, rows, counted, config.distance, self.asked.views, seen)
-        losses = {"semantics": Loss(error, f"{SAID[config.distance]} of tokens' 2D features", config.semantics)}
+        count = visible[self.model.decoded_level].sum()
+        if seen is not None:
+            count = (seen[rows] if counted is None else seen[rows] & counted[:, None, None]).sum()
+        title = f"{SAID[config.distance]} of tokens' 2D features"
+        losses = {"semantics": Loss(error, title, config.semantics, count)}
         if config.distance == "squared":
             variance = _variance(features[rows[::8]], None if counted is None else counted[::8])
-            explained = 1 - error.detach() / variance
+            explained = 1 - mean(error.detach(), count) / variance
             losses["explained"] = Loss(explained, "Share of the 2D features' variance that is predicted", None)
         return losses
 
@@ -274,9 +281,11 @@ class I2PMAETask(PointM2AETask):
 
 
 def _variance(values: Float[Tensor, "g k s"], counted: Bool[Tensor, " g"] | None) -> Float[Tensor, ""]:
-    """Of each channel over the counted groups, averaged over the channels."""
+    """Of each channel over the counted groups of all processes, averaged over the channels."""
     if counted is None:
-        return values.var((0, 1), correction=0).mean()
-    weight = counted[:, None, None].to(values.dtype) / (counted.sum() * values.shape[1])
-    mean = (values * weight).sum((0, 1))
-    return ((values - mean).square() * weight).sum((0, 1)).mean()
+        if ranks.world() == 1:
+            return values.var((0, 1), correction=0).mean()
+        counted = torch.ones(len(values), dtype=torch.bool, device=values.device)
+    weight = counted[:, None, None].to(values.dtype) / (total(counted.sum()) * values.shape[1])
+    centre = total((values * weight).sum((0, 1)))
+    return total(((values - centre).square() * weight).sum((0, 1))).mean()

@@ -140,7 +140,9 @@ def test_every_level_of_the_decoder_may_predict(tokens):
     batch = {"points": ball(), "index": torch.arange(3)}
     first, second = (one.losses(batch, torch_generator(0, "step")) for one in (finest, every))
     assert torch.equal(first["coordinates"].value, second["coordinates"].value)
-    coarse = 2 * second["semantics"].value - first["semantics"].value  # of two levels, the loss is the mean
+    assert torch.equal(first["semantics"].value, second["semantics"].value)
+    coarse = second["semantics_2"].value
+    assert first["semantics"].weight == second["semantics"].weight + second["semantics_2"].weight
     hierarchy = every.model.tokenise(ball())
     visible = every.choose_visible(None, hierarchy, torch_generator(0))
     (found,) = every.model(hierarchy, visible).coarser

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from i2pmae.training.hooks import display
+from i2pmae.training.hooks.base import StepRecord
 from i2pmae.training.hooks.display import ProgressDisplay
 
 
@@ -30,6 +31,14 @@ def test_losses_are_smoothed_in_lines_too(capsys, monkeypatch):
         progress.update(1, 1, {"near": 1.0}, 100)
         progress.update(2, 1, {"near": 2.0}, 100)
     assert capsys.readouterr().err == "epoch 1/1, step 2/2, near 1.1, 100 clouds/s, 0:00:00 left\n"
+
+
+def test_the_share_of_the_time_in_which_data_is_waited_for_is_shown(capsys, monkeypatch):
+    monkeypatch.setattr(display, "LINE_SECONDS", math.inf)
+    step = StepRecord(1, 1, {"near": 1.0}, 1e-3, 1.0, clouds=10, latest=True, took=2.0, seconds=2.0, waited=0.5)
+    with ProgressDisplay(start=0, steps=1, epochs=1, shown=True) as progress:
+        progress.after_step(step)
+    assert capsys.readouterr().err == "epoch 1/1, step 1/1, near 1, 5 clouds/s, 25% waiting, 0:00:00 left\n"
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -258,7 +258,7 @@ def test_nothing_but_progress_reaches_the_user(tmp_path, capfd, monkeypatch):
     assert out == ""
     [line] = err.splitlines()
     assert line.startswith("epoch 3/3, step 15/15, near ")
-    assert line.endswith("clouds/s, 0:00:00 left")
+    assert line.endswith("% waiting, 0:00:00 left")
 
 
 def test_shown_false_is_silent_and_a_late_peak_is_said(tmp_path, capfd):

@@ -1,7 +1,7 @@
 """The ``i2pmae`` command: one module per sub-command, imported when it is called.
 
 Results go to standard output, progress and messages to standard error. Exit status 0 on success, 2 for a wrong call,
-1 for any other failure.
+75 (try again) where a scheduler stopped a run by SIGTERM and it wrote a checkpoint, 1 for any other failure.
 """
 
 import importlib
@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from i2pmae.common.errors import I2PError, TrainingInterrupted, UsageError, near_names
+from i2pmae.common.errors import I2PError, ToldElsewhere, TrainingInterrupted, UsageError, near_names
 from i2pmae.common.memory import keep_freed_memory
 
 __all__ = ["COMMANDS", "main"]
@@ -35,6 +35,11 @@ COMMANDS: dict[str, str] = {
     "teachers": "List the 2D models that can teach.",
 }
 """The sub-commands, each a module of this package with a function ``run(arguments)``, and what they do."""
+
+TRY_AGAIN = 75
+"""The exit status that says so: EX_TEMPFAIL of sysexits.h."""
+TRY_AGAIN = 75
+"""The exit status that says so: EX_TEMPFAIL of sysexits.h."""
 
 INTRODUCTION = """\
 usage: i2pmae COMMAND [OPTIONS]
@@ -75,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("Stopped.", 1, debug)
     except TrainingInterrupted as stop:
-        return _fail(str(stop), 1, debug)
+        return _fail(str(stop), TRY_AGAIN if stop.again else 1, debug)
+    except ToldElsewhere as error:
+        return error.status
     except UsageError as error:
         return _fail(f"error: {error}", 2, debug)
     except I2PError as error:

@@ -1,4 +1,4 @@
-"""``i2pmae cache``: what was read and is kept, so that it is read once."""
+"""``i2pmae cache``: what was read, and what teachers said of it, kept so that it is done once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from i2pmae.cli.options import otherwise, parse
 
 if TYPE_CHECKING:
     from i2pmae.data.cache import CacheEntry
+    from i2pmae.teachers.room import KeptEntry
 
 __all__ = ["run"]
 
@@ -71,11 +72,12 @@ def list_entries(arguments: Sequence[str]) -> None:
     from i2pmae.common.text import size_in_words
     from i2pmae.data.cache import list_caches
     from i2pmae.data.paths import cache_folder
+    from i2pmae.teachers.room import MAPS_FOLDER, list_kept
 
-    entries = list_caches(options.folder)
-    print(
-        _table(entries) + f"{size_in_words(sum(entry.size for entry in entries))} in {options.folder or cache_folder()}"
-    )
+    folder = options.folder or cache_folder()
+    clouds = [entry for entry in list_caches(options.folder) if entry.path.name != MAPS_FOLDER]
+    entries: list[CacheEntry | KeptEntry] = [*clouds, *list_kept(folder)]
+    print(_table(entries) + f"{size_in_words(sum(entry.size for entry in entries))} in {folder}")
 
 
 def clear(arguments: Sequence[str]) -> None:
@@ -83,13 +85,16 @@ def clear(arguments: Sequence[str]) -> None:
     options = parse(ClearCaches, "cache clear", arguments)
     from i2pmae.common.text import size_in_words
     from i2pmae.data.cache import clear_caches
+    from i2pmae.data.paths import cache_folder
+    from i2pmae.teachers.room import clear_kept
 
     older = None if options.older_than is None else timedelta(days=options.older_than)
-    removed = clear_caches(older, options.match, options.folder)
+    kept = clear_kept(options.folder or cache_folder(), older, options.match)
+    removed: list[CacheEntry | KeptEntry] = [*clear_caches(older, options.match, options.folder), *kept]
     print(_table(removed) + f"{size_in_words(sum(entry.size for entry in removed))} removed")
 
 
-def _table(entries: "Sequence[CacheEntry]") -> str:
+def _table(entries: "Sequence[CacheEntry | KeptEntry]") -> str:
     from i2pmae.common.text import printable, size_in_words
 
     rows = [

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from i2pmae.cli.options import parse
+from i2pmae.cli.spread import print_once
 from i2pmae.commands.compare_config import CompareConfig
 from i2pmae.common.errors import UsageError
 
@@ -46,8 +47,8 @@ def run(arguments: Sequence[str]) -> None:
 
     record = compare(config, resume=resume)
     folder = config.output.folder
-    print(f"{comparison_table(record)}\n\n{record.protocol}\n\nplot   {folder / 'comparison.png'}")
-    print(f"runs   {folder}")
+    plot = folder / "comparison.png"
+    print_once(f"{comparison_table(record)}\n\n{record.protocol}\n\nplot   {plot}\nruns   {folder}")
 
 
 def read_options(arguments: Sequence[str]) -> tuple[CompareConfig, bool]:

@@ -9,6 +9,7 @@ import tyro
 
 from i2pmae.cli.arguments import in_order
 from i2pmae.cli.options import ReadingOptions, otherwise, parse
+from i2pmae.cli.spread import print_once
 from i2pmae.encoders.pooling import Pooling
 
 __all__ = ["run"]
@@ -59,4 +60,4 @@ def run(arguments: Sequence[str]) -> None:
         **options.reading.given(),
     )
     size = found.clouds.points.shape[1]
-    print(f"{found.path}: {len(found.clouds)} clouds of {size} points, {found.channels} channels each")
+    print_once(f"{found.path}: {len(found.clouds)} clouds of {size} points, {found.channels} channels each")

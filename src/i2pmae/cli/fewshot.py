@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from i2pmae.cli.spread import spread
 from i2pmae.cli.tasks import TaskCommand
 
 __all__ = ["COMMAND", "run"]
@@ -27,6 +28,7 @@ def run(arguments: Sequence[str]) -> None:
     given = COMMAND.read(arguments)
     if given is None:
         return
+    spread(given.config.training.devices, given.config.training.device, "fewshot", arguments)
     from i2pmae.commands.fewshot import fewshot
 
     COMMAND.show(fewshot(given.config, resume=given.resume))

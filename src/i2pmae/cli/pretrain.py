@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from i2pmae.cli.configured import ConfiguredCommand
+from i2pmae.cli.spread import print_once, spread
 
 if TYPE_CHECKING:
     from i2pmae.methods.config import PretrainConfig
@@ -32,9 +33,10 @@ def run(arguments: Sequence[str]) -> None:
     given = COMMAND.read(arguments)
     if given is None:
         return
+    spread(given.config.training.devices, given.config.training.device, "pretrain", arguments)
     from i2pmae.commands.pretrain import pretrain
 
-    print(_summary(pretrain(given.config, resume=given.resume)))
+    print_once(_summary(pretrain(given.config, resume=given.resume)))
 
 
 def _kind() -> "type[PretrainConfig]":
@@ -69,7 +71,7 @@ COMMAND = PretrainCommand(
     "default",
     (
         *("data", "output", "start", "up", "labels", "points", "clouds", "teacher", "epochs", "batch-size"),
-        *("seed", "device", "precision", "probe"),
+        *("seed", "device", "devices", "precision", "probe"),
     ),
 )
 

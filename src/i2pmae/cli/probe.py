@@ -9,6 +9,7 @@ import tyro
 
 from i2pmae.cli.arguments import in_order
 from i2pmae.cli.options import ReadingOptions, otherwise, parse
+from i2pmae.cli.spread import print_once
 from i2pmae.encoders.pooling import Pooling
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def run(arguments: Sequence[str]) -> None:
         pooling=options.pooling,
         **options.reading.given(),
     )
-    print(record.model_dump_json(indent=2) if options.json else _table(record))
+    print_once(record.model_dump_json(indent=2) if options.json else _table(record))
 
 
 def _table(record: "RunRecord") -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from i2pmae.cli.spread import spread
 from i2pmae.cli.tasks import TaskCommand
 
 __all__ = ["COMMAND", "run"]
@@ -28,6 +29,7 @@ def run(arguments: Sequence[str]) -> None:
     given = COMMAND.read(arguments)
     if given is None:
         return
+    spread(given.config.training.devices, given.config.training.device, "segment", arguments)
     from i2pmae.commands.segment import segment
 
     COMMAND.show(segment(given.config, resume=given.resume))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i2pmae.cli.configured import ConfiguredCommand
+from i2pmae.cli.spread import print_once
 
 if TYPE_CHECKING:
     from i2pmae.runs.record import RunRecord
@@ -12,7 +13,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskCommand"]
 
-MAIN = ("checkpoint", "data", "output", "up", "labels", "points", "epochs", "batch-size", "twin", "seed", "device")
+MAIN = (
+    "checkpoint",
+    "data",
+    "output",
+    "up",
+    "labels",
+    "points",
+    "epochs",
+    "batch-size",
+    "twin",
+    "seed",
+    "device",
+    "devices",
+)
 """Options that the short help of every task explains."""
 FILES = {"report": "report.html", "confusion matrix": "confusion.png", "parts": "parts.png"}
 """What a run folder may hold for people."""
@@ -36,7 +50,7 @@ class TaskCommand(ConfiguredCommand["TaskRunConfig"]):
     def show(self, record: "RunRecord") -> None:
         """Print the scores first, beside those of the twin; then what they mean and where everything is."""
         assert record.output is not None
-        print(_summary(record, record.output))
+        print_once(_summary(record, record.output))
 
 
 def _kind() -> "type[TaskRunConfig]":

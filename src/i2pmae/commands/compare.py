@@ -14,6 +14,7 @@ from i2pmae.commands.compare_config import CompareConfig
 from i2pmae.commands.pretrain import pretrain
 from i2pmae.commands.pretrain_probe import probed_parts
 from i2pmae.commands.variants import Variant, expand
+from i2pmae.common import ranks
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
@@ -22,6 +23,7 @@ from i2pmae.methods import METHODS
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.runs.folder import prepare_run_folder
 from i2pmae.runs.record import RESULTS_FILE, TWIN, RunRecord, Score, describe_run
+from i2pmae.training.processes import joined
 from i2pmae.viz.comparison import ComparisonPoint, write_comparison
 
 __all__ = ["compare", "comparison_table"]
@@ -56,7 +58,7 @@ def compare(
     whole = config if isinstance(config, CompareConfig) else CompareConfig(recipes=tuple(config))
     whole = whole.changed(changes)
     cells = _cells(whole)
-    with prepare_run_folder(whole.output.folder, whole, resume) as folder:
+    with joined(whole.training.device), prepare_run_folder(whole.output.folder, whole, resume) as folder:
         _check_data(cells[0][1][0], shown)
         _check_teachers(cells)
         rows: dict[str, RunRecord] = {}
@@ -65,11 +67,13 @@ def compare(
             for run in runs:
                 if shown:
                     say(f"[{number} of {len(cells)}] {variant.name}, seed {run.training.seed}")
-                found.append(pretrain(run, resume=run.output.folder.exists(), shown=shown))
+                there = ranks.on_main(run.output.folder.exists)
+                found.append(pretrain(run, resume=there, shown=shown))
             rows[variant.name] = _row(variant, found)
         record = _record(whole, rows)
-        _write(folder.path, record)
-        shutil.rmtree(folder.path / "cache", ignore_errors=True)
+        if ranks.is_main():
+            _write(folder.path, record)
+            shutil.rmtree(folder.path / "cache", ignore_errors=True)
     return record
 
 
@@ -123,7 +127,8 @@ def _folder_name(name: str) -> str:
 def _check_data(run: PretrainConfig, shown: bool) -> None:
     """:class:`DataError` before anything is trained, where its encoder could not be probed afterwards."""
     seed = run.training.seed
-    clouds = run.data.open(seed=seed, shown=shown)
+    with ranks.main_first():
+        clouds = run.data.open(seed=seed, shown=shown)
     train, _, _ = probed_parts(run, clouds)
     assert train.labels is not None
     present, labels = np.unique(train.labels, return_inverse=True)

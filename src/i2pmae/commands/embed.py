@@ -12,6 +12,7 @@ from i2pmae.data.clouds import CloudSet
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.evaluation.embed import check_output, embed_to_file
 from i2pmae.evaluation.features import embed_set
+from i2pmae.training.processes import joined
 from i2pmae.typing import Float
 from i2pmae.weights.encoder import Encoder
 
@@ -80,11 +81,12 @@ def embed(
     elif point_features:
         raise UsageError("Features of points are many: name a file for them (output), .parquet or .npz.")
     data = given(data)
-    encoder, _ = encoder_for(checkpoint, data, device, shown)
-    encoder = encoder.read_out(pooling)
-    clouds = open_data(data, encoder.points, encoder.record, reading, shown)
-    if output is None:
-        vectors = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)
-        return Embedded(clouds, encoder.embedding_dim, vectors)
-    path = embed_to_file(encoder, clouds, output, point_features=point_features, batch_size=batch_size, shown=shown)
-    return Embedded(clouds, encoder.embedding_dim, path=path)
+    with joined(device):
+        encoder, _ = encoder_for(checkpoint, data, device, shown)
+        encoder = encoder.read_out(pooling)
+        clouds = open_data(data, encoder.points, encoder.record, reading, shown)
+        if output is None:
+            vectors = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)
+            return Embedded(clouds, encoder.embedding_dim, vectors)
+        path = embed_to_file(encoder, clouds, output, point_features=point_features, batch_size=batch_size, shown=shown)
+        return Embedded(clouds, encoder.embedding_dim, path=path)

@@ -11,7 +11,8 @@ import torch
 
 from i2pmae.commands.pretrain_probe import Watch, compare_probes, cross_validated
 from i2pmae.commands.pretrain_start import begin, with_axis, with_sizes
-from i2pmae.common.devices import resolve_device
+from i2pmae.common import ranks
+from i2pmae.common.devices import resolve_device, where_computed
 from i2pmae.common.errors import CheckpointError, DataError
 from i2pmae.common.progress import say
 from i2pmae.common.seeds import torch_generator
@@ -30,6 +31,7 @@ from i2pmae.runs.record import RESULTS_FILE, START, RunRecord, describe_run
 from i2pmae.teachers.lessons import AnyTeacher
 from i2pmae.training.engine import FitResult, fit
 from i2pmae.training.length import settled_length
+from i2pmae.training.processes import joined
 from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, RunContext, write_report
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
@@ -129,10 +131,13 @@ def pretrain(
         config = with_sizes(config, start)
     config = config.changed(changes)
     started = time.monotonic()
-    with prepare_run_folder(config.output.folder, config, resume) as folder:
+    with (
+        joined(config.training.device, config.training.devices),
+        prepare_run_folder(config.output.folder, config, resume) as folder,
+    ):
         if folder.note and shown:
             say(folder.note)
-        finished = _finished(config, folder)
+        finished = ranks.on_main(lambda: _finished(config, folder))
         if finished is not None:
             if shown:
                 say(f"The run in {folder.path} is finished.")
@@ -140,14 +145,26 @@ def pretrain(
         run = _open(config, folder, teacher, shown)
         fitted = _train(run, folder, resume)
         run = _with_read_out(run)
-        save_weights(folder.path, run.task.student, run.record())
+        ranks.on_main(lambda: save_weights(folder.path, run.task.student, run.record()))
         probe, scatter = _probe(run)
-        record = _record(run, fitted, probe, time.monotonic() - started)
-        record.save(folder.path / RESULTS_FILE)
-        if config.output.report:
-            run.say("Drawing the report")
-            write_report(folder.path / "report.html", _report(run, fitted, record, scatter))
-        shutil.rmtree(folder.path / "cache", ignore_errors=True)
+        return ranks.on_main(lambda: _store(run, folder, fitted, probe, scatter, time.monotonic() - started))
+
+
+def _store(
+    run: _Run,
+    folder: RunFolder,
+    fitted: FitResult,
+    probe: RunRecord | None,
+    scatter: EmbeddingScatter | None,
+    seconds: float,
+) -> RunRecord:
+    """The record of the run, which is written into its folder, with the report."""
+    record = _record(run, fitted, probe, seconds)
+    record.save(folder.path / RESULTS_FILE)
+    if run.config.output.report:
+        run.say("Drawing the report")
+        write_report(folder.path / "report.html", _report(run, fitted, record, scatter))
+    shutil.rmtree(folder.path / "cache", ignore_errors=True)
     return record
 
 
@@ -167,14 +184,15 @@ def _open(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None,
     config, said = with_axis(config)
     if said and shown:
         say(said)
-    clouds = config.data.open(seed=seed, shown=shown)
+    with ranks.main_first():
+        clouds = config.data.open(seed=seed, shown=shown)
     training = config.data.training_part(clouds, seed)
     config = config.changed(training=settled_length(config.training, len(training)))
-    notes = clouds.notes_in(folder.path)
+    notes = ranks.on_main(lambda: clouds.notes_in(folder.path))
     if shown:
         for note in notes:
             say(note)
-        say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {device}")
+        say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {where_computed(device)}")
     setting = Setting(config, training, device, folder.path, shown, teacher)
     task = METHODS[config.method.name].build(setting)
     untrained, started = task.untrained(), None

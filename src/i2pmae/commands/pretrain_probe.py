@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import torch
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import DataError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
@@ -64,7 +66,7 @@ class Watch(Hook):
         features = [embed_set(encoder, part, shown=False) for part in (self.fitted, self.held)]
         found = linear_probe(features[0], self.fitted.labels, features[1], self.held.labels, seed=self.seed)
         self._lines.append(f"{epoch},{found.accuracy:.6f}")
-        write_text(self.folder / "watch.csv", "\n".join(self._lines) + "\n")
+        ranks.on_main(lambda: write_text(self.folder / "watch.csv", "\n".join(self._lines) + "\n"))
         if self.shown:
             say(f"Epoch {epoch}: linear probe {found.accuracy:.1%} on held-out training clouds")
 
@@ -161,7 +163,11 @@ def cross_validated(
     found: list[tuple[float, int, Pooling]] = []
     for kind in read:
         features = embed_set(encoder.read_out(kind), sample, shown=shown)
-        chosen = choose(CLASSIFIERS["svm"], features, labels, values=None, folds=5, names=names, seed=seed, shown=shown)
+        chosen = ranks.on_main(
+            partial(
+                choose, CLASSIFIERS["svm"], features, labels, values=None, folds=5, names=names, seed=seed, shown=shown
+            )
+        )
         found.append((max(chosen.scores.values()), -features.shape[1], kind))
     return {kind: score for score, _, kind in sorted(found, reverse=True)}
 

@@ -1,10 +1,12 @@
 """``probe``: how well a simple classifier tells classes apart by an encoder's frozen features."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, Unpack
 
 from i2pmae.commands.reading import Reading, given, open_data, source_name
 from i2pmae.commands.use import encoder_for
+from i2pmae.common import ranks
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.sources import is_shapes
 from i2pmae.encoders.pooling import Pooling
@@ -12,6 +14,7 @@ from i2pmae.evaluation.embed import check_output, embed_to_file
 from i2pmae.evaluation.features import embed_set
 from i2pmae.evaluation.probe import probe_encoder
 from i2pmae.runs.record import RunRecord
+from i2pmae.training.processes import joined
 from i2pmae.weights.encoder import Encoder
 
 __all__ = ["probe"]
@@ -60,24 +63,25 @@ def probe(
     data, seed = given(data), reading.get("seed", 0)
     if "labels" not in reading and not isinstance(data, CloudSet):
         reading["labels"] = "none" if is_shapes(data) else "folder"
-    encoder, where = encoder_for(checkpoint, data, device, shown)
-    encoder = encoder.read_out(pooling)
-    clouds = open_data(data, encoder.points, encoder.record, reading, shown)
-    embeddings = None
-    if features is not None:
-        embeddings = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)
-        embed_to_file(encoder, clouds, features, embeddings=embeddings, shown=False)
-    record = probe_encoder(
-        encoder,
-        clouds,
-        classifier=classifier,
-        seed=seed,
-        folds=folds,
-        batch_size=batch_size,
-        embeddings=embeddings,
-        shown=shown,
-    )
-    record = record.changed(data=source_name(data), encoder=where)
-    if output is not None:
-        record.save(output)
-    return record
+    with joined(device):
+        encoder, where = encoder_for(checkpoint, data, device, shown)
+        encoder = encoder.read_out(pooling)
+        clouds = open_data(data, encoder.points, encoder.record, reading, shown)
+        embeddings = None
+        if features is not None:
+            embeddings = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)
+            embed_to_file(encoder, clouds, features, embeddings=embeddings, shown=False)
+        record = probe_encoder(
+            encoder,
+            clouds,
+            classifier=classifier,
+            seed=seed,
+            folds=folds,
+            batch_size=batch_size,
+            embeddings=embeddings,
+            shown=shown,
+        )
+        record = record.changed(data=source_name(data), encoder=where)
+        if output is not None:
+            ranks.on_main(partial(record.save, output))
+        return record

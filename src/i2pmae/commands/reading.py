@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
@@ -57,9 +58,9 @@ def open_data(
     seed = options.pop("seed", 0)
     options["points"] = points if options.get("points") is None else options["points"]
     options["up"], said = files_axis(data, options.get("up"), None if record is None else record.files_up)
-    clouds = DataConfig.from_dict({"source": str(data), **options}, "The reading of the clouds").open(
-        seed=seed, shown=shown
-    )
+    config = DataConfig.from_dict({"source": str(data), **options}, "The reading of the clouds")
+    with ranks.main_first():
+        clouds = config.open(seed=seed, shown=shown)
     for note in (said, *clouds.notes) if said else clouds.notes:
         if shown:
             say(note)

@@ -6,19 +6,27 @@ from collections.abc import Iterator
 
 import torch
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import I2PError, UsageError
 
-__all__ = ["explaining_limits", "resolve_device"]
+__all__ = ["explaining_limits", "resolve_device", "where_computed"]
 
 
 def resolve_device(name: str | torch.device = "auto") -> torch.device:
     """The device for ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` (Apple's GPUs).
 
+    Of several processes of a run each has a GPU of its own: the N-th on a machine has the N-th.
+
     :class:`UsageError` for other names and for what is not there.
     """
-    name = str(name)
+    name, place = str(name), ranks.place()
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        apple = torch.backends.mps.is_available() and place.local_world == 1  # it has one GPU
+        name = "cuda" if torch.cuda.is_available() else "mps" if apple else "cpu"
+    if place.local_world > 1 and re.fullmatch(r"cuda:[0-9]+|mps(:0)?", name):
+        raise UsageError(
+            f"Device {name!r} cannot be shared by the {place.local_world} processes of a run. Use auto, cuda or cpu."
+        )
     if name == "cpu":
         return torch.device("cpu")
     if re.fullmatch(r"mps(:0)?", name):
@@ -28,11 +36,18 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     match = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", name)
     if not match:
         raise UsageError(f"Unknown device {name[:40]!r}: use auto, cpu, cuda or cuda:N (the N-th GPU, from 0), or mps.")
-    count, index = torch.cuda.device_count() if torch.cuda.is_available() else 0, int(match[1] or 0)
+    count, index = torch.cuda.device_count() if torch.cuda.is_available() else 0, int(match[1] or place.local_rank)
     if index >= count:
         found = f"{count} GPU{'s' if count > 1 else ''}" if count else "no usable GPU"
+        name = name if place.local_world == 1 else f"cuda, one for each of {place.local_world} processes,"
         raise UsageError(f"Device {name!r} was asked for, but PyTorch sees {found} here. Use auto or cpu.")
     return torch.device("cuda", index)
+
+
+def where_computed(device: torch.device) -> str:
+    """The device in words: of several processes of a run, how many they are, and of which kind."""
+    count = ranks.world()
+    return str(device) if count == 1 else f"{count} processes on {device.type}"
 
 
 @contextlib.contextmanager

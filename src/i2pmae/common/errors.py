@@ -15,6 +15,7 @@ __all__ = [
     "DataError",
     "I2PError",
     "TeacherError",
+    "ToldElsewhere",
     "TrainingError",
     "TrainingInterrupted",
     "UsageError",
@@ -57,6 +58,16 @@ class TrainingError(I2PError):
 
 class TrainingInterrupted(I2PError):
     """A run that was asked to stop (Ctrl-C or SIGTERM) and did, after a checkpoint; the message says how to go on."""
+
+    again = False
+    """Whether it was a scheduler that asked (SIGTERM), to whom the command says to try again."""
+
+
+class ToldElsewhere(I2PError):
+    """An error of one of several processes of a run, of which another one tells the user."""
+
+    status = 1
+    """The exit status of this process."""
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

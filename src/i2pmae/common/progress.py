@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from i2pmae.common import ranks
 from i2pmae.common.text import printable
 
 __all__ = ["PlainConsole", "console", "progress_bar", "say", "text_column", "track"]
@@ -41,7 +42,9 @@ def console(*, stderr: bool = True) -> PlainConsole:
 
 
 def say(text: str) -> None:
-    """Show a message on a line of its own, as it is and not folded."""
+    """Show a message on a line of its own, as it is and not folded; of several processes the main one speaks."""
+    if not ranks.is_main():
+        return
     console().print(text, soft_wrap=True)
 
 
@@ -70,7 +73,7 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=out,
         transient=True,
-        disable=not out.is_terminal,  # in a file it would be a blank line
+        disable=not (out.is_terminal and ranks.is_main()),  # in a file it would be a blank line
     )
 
 
@@ -78,7 +81,7 @@ def track(items: Iterable[T], description: str, total: int | None = None, shown:
     """``items``, with a progress bar while they are consumed (none where ``shown`` is false)."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    if not shown:
+    if not (shown and ranks.is_main()):
         yield from items
         return
     with progress_bar() as bar:

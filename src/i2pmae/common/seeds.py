@@ -5,6 +5,9 @@ import hashlib
 import numpy as np
 import torch
 
+from i2pmae.common.exchange import PartGenerator
+from i2pmae.common.ranks import Part
+
 __all__ = ["derive", "numpy_generator", "torch_generator"]
 
 
@@ -14,9 +17,12 @@ def derive(seed: int, *names: int | str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def torch_generator(seed: int, *names: int | str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A ``torch.Generator`` on ``device``, seeded by :func:`derive`."""
-    return torch.Generator(device=device).manual_seed(derive(seed, *names))
+def torch_generator(
+    seed: int, *names: int | str, device: torch.device | str = "cpu", part: Part | None = None
+) -> torch.Generator:
+    """A ``torch.Generator`` on ``device``, seeded by :func:`derive`; its draws are a ``part`` of those of a batch."""
+    made = torch.Generator(device=device) if part is None else PartGenerator(device=device).of(part)
+    return made.manual_seed(derive(seed, *names))
 
 
 def numpy_generator(seed: int, *names: int | str) -> np.random.Generator:

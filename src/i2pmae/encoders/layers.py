@@ -1,12 +1,15 @@
 """Building blocks: position embedding, transformer blocks."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-from i2pmae.typing import Bool, Float, Tensor
+from i2pmae.common.ranks import Part
+from i2pmae.typing import Bool, Float, Shaped, Tensor
 
-__all__ = ["Block", "learnt_token", "position_embedding", "radius_mask"]
+__all__ = ["Block", "DropPath", "Dropout", "learnt_token", "position_embedding", "radius_mask"]
 
 
 def position_embedding(width: int, hidden: int | None = None) -> nn.Sequential:
@@ -20,18 +23,45 @@ def learnt_token(width: int) -> nn.Parameter:
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(width), std=0.02))
 
 
-class _DropPath(nn.Module):
+class Dropout(nn.Dropout):
+    """Dropout that, in a run of several processes, draws for the whole batch and takes the part of its own rows."""
+
+    part: Part | None = None
+    """Which clouds of the batch are this process's; all where absent."""
+
+    def forward(self, input: Shaped[Tensor, "r ..."]) -> Shaped[Tensor, "r ..."]:
+        """The input, in training with zeros in random places. Its rows are clouds, or as many of each cloud."""
+        if self.part is None or not self.training or self.p == 0:
+            return super().forward(input)
+        return input * _kept(input, input.shape[1:], 1 - self.p, self.part).div_(1 - self.p)
+
+
+class DropPath(nn.Module):
     """Stochastic depth (arXiv 1603.09382): a branch is left out for a whole cloud with probability ``rate``."""
+
+    part: Part | None = None
+    """Which clouds of the batch are this process's; all where absent."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
 
     def forward(self, branch: Float[Tensor, "b t c"]) -> Float[Tensor, "b t c"]:
+        """The branch, in training with zeros for random clouds."""
         if not self.training or self.rate == 0:
             return branch
-        keep = branch.new_empty(len(branch), 1, 1).bernoulli_(1 - self.rate)
-        return branch * keep / (1 - self.rate)
+        return branch * _kept(branch, (1, 1), 1 - self.rate, self.part) / (1 - self.rate)
+
+
+def _kept(
+    rows: Shaped[Tensor, "r ..."], rest: Sequence[int], share: float, part: Part | None
+) -> Shaped[Tensor, "r ..."]:
+    """1 with probability ``share`` and else 0, for each of the rows; of the draw for a whole batch, where they are a
+    part of one."""
+    if part is None:
+        return rows.new_empty(len(rows), *rest).bernoulli_(share)
+    unit = len(rows) // part.count
+    return rows.new_empty(unit * part.total, *rest).bernoulli_(share).narrow(0, unit * part.first, len(rows))
 
 
 class _Attention(nn.Module):
@@ -61,7 +91,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         hidden = int(width * mlp_ratio)
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
-        self.drop_path = _DropPath(drop_path)
+        self.drop_path = DropPath(drop_path)
 
     def forward(
         self, x: Float[Tensor, "b t c"], allowed: Bool[Tensor, "b #t t"] | None = None

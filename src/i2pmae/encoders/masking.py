@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from i2pmae.common.exchange import integers, uniform
 from i2pmae.encoders.config import GuidanceKind
 from i2pmae.encoders.saliency import logarithm, ranks, standardised
 from i2pmae.encoders.tokenizer import Hierarchy
@@ -60,9 +61,9 @@ def gumbel_noise(
     like: Float[Tensor, "*shape"], generator: torch.Generator, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "*shape"]:
     """Gumbel noise in the shape of ``like``: the largest of logits plus noise is a draw from their softmax."""
-    uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=dtype)
+    drawn = uniform(like.shape, generator, like.device, dtype)
     least = torch.finfo(dtype).tiny
-    return -(-uniform.clamp_min(least).log()).clamp_min(least).log()
+    return -(-drawn.clamp_min(least).log()).clamp_min(least).log()
 
 
 @torch.no_grad()
@@ -71,7 +72,7 @@ def block_mask(
 ) -> Bool[Tensor, "b m"]:
     """True for one block of ``counts`` tokens per cloud: a random token and those nearest to it (Point-BERT §3.2)."""
     clouds, tokens, _ = centres.shape
-    seeds = torch.randint(tokens, (clouds, 1), generator=generator, device=centres.device)
+    seeds = integers(tokens, (clouds, 1), generator, centres.device)
     order = squared_distances(gather(centres, seeds), centres)[:, 0].argsort(dim=1, stable=True)
     chosen = torch.arange(tokens, device=centres.device) < counts[:, None]
     return torch.zeros_like(chosen).scatter_(1, order, chosen)
@@ -82,7 +83,7 @@ def block_sizes(
 ) -> Int[Tensor, "b"]:
     """How many tokens to mask in each cloud, for a share drawn evenly between two; at least one."""
     low, high = mask_ratio
-    share = low + (high - low) * torch.rand(len(centres), generator=generator, device=centres.device)
+    share = low + (high - low) * uniform((len(centres),), generator, centres.device)
     return (share * centres.shape[1]).long().clamp_min(1)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -11,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 from i2pmae.common.files import replacing
 from i2pmae.common.progress import track
+from i2pmae.common.ranks import share_out
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.features import batches, check_embeddings
 from i2pmae.typing import Float
@@ -50,9 +53,14 @@ def embed_to_file(
     if embeddings is not None:
         check_embeddings(embeddings, clouds)
 
-    parts = track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown)
+    parts = batches(clouds, batch_size)
+    found = share_out(parts, lambda part: _columns(encoder, clouds, part, point_features, embeddings))
+    rows = track(found, f"Embedding {clouds.name}", total=len(parts), shown=shown)
+    if not ranks.is_main():
+        deque(rows, maxlen=0)  # the main process writes what all compute
+        return output
     with replacing(output) as path:
-        write(path, (_columns(encoder, clouds, part, point_features, embeddings) for part in parts), len(clouds))
+        write(path, rows, len(clouds))
     return output
 
 

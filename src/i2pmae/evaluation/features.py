@@ -4,6 +4,7 @@ import numpy as np
 
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import track
+from i2pmae.common.ranks import share_out
 from i2pmae.data.clouds import CloudSet
 from i2pmae.typing import Float
 from i2pmae.weights.encoder import Encoder
@@ -23,11 +24,14 @@ def embed_set(
 ) -> Float[np.ndarray, "clouds c"]:
     """One float32 vector per cloud, in their order. The set itself may be larger than memory; the vectors are not.
 
-    All points of the set are used: how many there are was decided on reading it.
+    All points of the set are used: how many there are was decided on reading it. Processes of one run share the batches
+    out, and each has all vectors.
     """
     out = np.empty((len(clouds), encoder.embedding_dim), dtype=np.float32)
-    for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown):
-        out[rows] = encoder.embed(clouds.points[rows], batch_size=batch_size, max_points=None)
+    parts = batches(clouds, batch_size)
+    found = share_out(parts, lambda rows: encoder.embed(clouds.points[rows], batch_size=batch_size, max_points=None))
+    for rows in track(parts, f"Embedding {clouds.name}", shown=shown):
+        out[rows] = next(found)
     return out
 
 

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 from pydantic import JsonValue
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.common.seeds import derive
 from i2pmae.data.clouds import CloudSet
@@ -102,8 +103,28 @@ def probe_features(
     split_note: str = "",
     shown: bool = False,
 ) -> RunRecord:
-    """The score of one of ``CLASSIFIERS``, with its protocol; errors are those of :func:`linear_probe`."""
+    """The score of one of ``CLASSIFIERS``, with its protocol; errors are those of :func:`linear_probe`.
+
+    Of several processes of a run the main one computes it for all.
+    """
     kind = pick("classifier", classifier, CLASSIFIERS)
+    given = train_features, y_train, test_features, y_test
+    return ranks.on_main(lambda: _probe(kind, *given, seed, folds, values, classes, split_note, shown))
+
+
+def _probe(
+    kind: Classifier,
+    train_features: np.ndarray,
+    y_train: np.ndarray,
+    test_features: np.ndarray,
+    y_test: np.ndarray,
+    seed: int,
+    folds: int,
+    values: Sequence[float] | None,
+    classes: Sequence[str] | None,
+    split_note: str,
+    shown: bool,
+) -> RunRecord:
     _check(train_features, y_train, test_features, y_test)
     names = _class_names(classes, y_train, y_test)
     present = np.unique(y_train)

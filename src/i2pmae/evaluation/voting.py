@@ -7,6 +7,7 @@ import torch
 
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import track
+from i2pmae.common.ranks import share_out
 from i2pmae.common.seeds import torch_generator
 from i2pmae.data.views import Lazy
 from i2pmae.runs.record import Score
@@ -58,12 +59,13 @@ def vote_score(
         )
     found = []
     for repeat in track(range(repeats), f"Voting, {votes} times", shown=shown):
-        parts = []
-        for start in range(0, len(points), batch_size):
+
+        def voted(start: int, repeat: int = repeat) -> Int[np.ndarray, "b ..."]:
             rows = slice(start, min(start + batch_size, len(points)))
             batch = torch.from_numpy(np.array(points[rows], np.float32)).to(device)
             rng = torch_generator(seed, "vote", repeat, start, device=device)
             mean = vote(logits, batch, augment, votes, rng)
-            parts.append((mean.argmax(-1) if decide is None else decide(mean, rows)).cpu().numpy())
-        found.append(score(np.concatenate(parts)))
+            return (mean.argmax(-1) if decide is None else decide(mean, rows)).cpu().numpy()
+
+        found.append(score(np.concatenate(list(share_out(range(0, len(points), batch_size), voted)))))
     return Score.of(found)

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from i2pmae.common import exchange
+from i2pmae.common.ranks import Part
 from i2pmae.methods.config import Distance
 from i2pmae.ops import chamfer_l2, fixed_shapes
 from i2pmae.typing import Bool, Float, Int, Tensor
@@ -105,18 +107,24 @@ def view_contrast(
     target: Float[Tensor, "b v d"],
     others: Float[Tensor, "q v d"],
     log_scale: Float[Tensor, ""],
+    part: Part | None = None,
 ) -> Float[Tensor, ""]:
     """InfoNCE view by view (arXiv 1807.03748): whose vector is it, and which vector is its own?
 
     Clouds of the batch are told from each other in both directions, as in CLIP (arXiv 2103.00020); among ``others``,
     vectors of clouds outside the batch, only the second question is asked. ``log_scale`` is the logarithm of the
-    inverse temperature, at most that of 100.
+    inverse temperature, at most that of 100. Where the clouds are a ``part`` of a batch that several processes have,
+    both are asked of the whole.
     """
     said = functional.normalize(predicted.float(), dim=-1)
-    true = functional.normalize(torch.cat([target, others]), dim=-1)
+    true = functional.normalize(torch.cat([exchange.rows(target, part), others]), dim=-1)
     scale = log_scale.exp().clamp(max=100)
     likeness = scale * torch.einsum("bvd,qvd->vbq", said, true)
-    own = torch.arange(len(said), device=said.device).expand(len(likeness), -1)
+    first = 0 if part is None else part.first
+    own = torch.arange(first, first + len(said), device=said.device).expand(len(likeness), -1)
     which = functional.cross_entropy(likeness.transpose(1, 2), own)
-    whose = functional.cross_entropy(likeness[:, :, : len(said)], own)
+    by_all = likeness[:, :, : len(said)]
+    if part is not None:
+        by_all = scale * torch.einsum("qvd,bvd->vqb", exchange.rows(said, part), true[first : first + len(said)])
+    whose = functional.cross_entropy(by_all, own)
     return (which + whose) / 2

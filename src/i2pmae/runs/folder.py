@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from i2pmae.common import ranks
 from i2pmae.common.config import Config
 from i2pmae.common.errors import TrainingInterrupted, UsageError
 from i2pmae.common.files import near_folders
@@ -54,9 +55,16 @@ def prepare_run_folder(folder: Path, config: Config, resume: bool, *, may_start:
     process is working on, and one without a run to resume, naming near ones. Another process may take the folder when
     the block ends or this process dies.
 
-    A folder that was made here is removed when the block fails before it has written more than its configuration.
+    A folder that was made here is removed when the block fails before it has written more than its configuration. Of
+    several processes the main one takes the folder, for all.
     """
-    folder = Path(folder)
+    with contextlib.ExitStack() as stack:
+        yield ranks.on_main(lambda: stack.enter_context(_taken(Path(folder), config, resume, may_start)))
+
+
+@contextlib.contextmanager
+def _taken(folder: Path, config: Config, resume: bool, may_start: bool) -> Iterator[RunFolder]:
+    """The same for the process that writes."""
     _check_content(folder, config, resume, may_start)
     made = _missing(folder)
     advice = "Wait for it, stop it, or choose another folder with --output."

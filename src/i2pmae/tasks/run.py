@@ -4,14 +4,16 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from i2pmae.common.devices import resolve_device
+from i2pmae.common import ranks
+from i2pmae.common.devices import resolve_device, where_computed
 from i2pmae.common.errors import CheckpointError
 from i2pmae.runs.folder import RunFolder, prepare_run_folder
 from i2pmae.runs.record import RESULTS_FILE, RunRecord
-from i2pmae.tasks.base import Material, TaskSpec
+from i2pmae.tasks.base import Material, TaskSpec, Trained
 from i2pmae.tasks.config import TaskRunConfig
 from i2pmae.tasks.report import report_task
 from i2pmae.tasks.start import Say, Setup, open_start, settle, speaker, with_axis
+from i2pmae.training.processes import joined
 from i2pmae.weights.named import DEFAULT, default_weights, introduced, is_name
 
 __all__ = ["run", "stored_record"]
@@ -27,8 +29,11 @@ def run(spec: TaskSpec, config: TaskRunConfig, *, resume: bool = False, shown: b
     errors of reading data, loading a checkpoint and training: see :mod:`i2pmae.common.errors`.
     """
     say = speaker(shown)
-    with prepare_run_folder(config.output.folder, config, resume) as folder:
-        finished = _finished(folder, say)
+    with (
+        joined(config.training.device, config.training.devices),
+        prepare_run_folder(config.output.folder, config, resume) as folder,
+    ):
+        finished = ranks.on_main(lambda: _finished(folder, say))
         if finished is not None:
             return finished
         setup, material = _set_up(spec, config, say, shown)
@@ -39,12 +44,17 @@ def run(spec: TaskSpec, config: TaskRunConfig, *, resume: bool = False, shown: b
             twin = spec.train_and_test(setup.from_scratch(), material, folder.path / TWIN_FOLDER, resume)
             record = record.with_twin(twin.record)
             twin.finish()
-        spec.draw(folder.path, trained)
-        if config.output.report:
-            report_task(folder.path, spec, config, record, trained)
-        record.save(folder.path / RESULTS_FILE)
+        ranks.on_main(lambda: _store(spec, config, folder.path, record, trained))
         trained.finish()  # last: a run that is stopped before goes on from what this removes
     return record
+
+
+def _store(spec: TaskSpec, config: TaskRunConfig, folder: Path, record: RunRecord, trained: Trained) -> None:
+    """Write the record of the run, its pictures and its report."""
+    spec.draw(folder, trained)
+    if config.output.report:
+        report_task(folder, spec, config, record, trained)
+    record.save(folder / RESULTS_FILE)
 
 
 def stored_record(folder: Path) -> RunRecord | None:
@@ -75,7 +85,7 @@ def _set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tup
         say(said)
     material = spec.open(config, say, shown)
     settled, chosen = settle(config, source, material.training)
-    say(f"{material.told}; encoder {source.method}, {source.name}; {device}")
+    say(f"{material.told}; encoder {source.method}, {source.name}; {where_computed(device)}")
     if chosen:
         say("Chosen: " + ", ".join(f"{field} {_told(value)}" for field, value in chosen.items()))
     return Setup(settled, source, device, chosen, say, shown), material

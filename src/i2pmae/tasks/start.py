@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from pydantic import JsonValue
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.common.progress import say as show
 from i2pmae.data.clouds import CloudSet
@@ -97,8 +98,9 @@ def open_start(task: TaskConfig) -> Source:
 
 def open_labelled(config: TaskRunConfig, say: Say, shown: bool) -> CloudSet:
     """The clouds that the configuration names; :class:`DataError` where the task needs labels and they have none."""
-    clouds = config.data.open(seed=config.training.seed, shown=shown)
-    for note in clouds.notes_in(config.output.folder):
+    with ranks.main_first():
+        clouds = config.data.open(seed=config.training.seed, shown=shown)
+    for note in ranks.on_main(lambda: clouds.notes_in(config.output.folder)):
         say(note)
     if clouds.labels is None and config.task.needs_labels:
         raise DataError(

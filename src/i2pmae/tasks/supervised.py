@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, Self, TypeVar
 import numpy as np
 import torch
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.encoders.base import PointModel
@@ -93,13 +94,18 @@ class SupervisedTask(ABC, Generic[Model]):
 
     def predict(self, clouds: CloudSet, batch_size: int = 32) -> Iterator[Prediction]:
         """Logits of the clouds in order, a batch at a time, in evaluation mode; class labels are read only where the
-        model is told them."""
+        model is told them. Processes of one run share the batches out, and each gets all."""
         self.model.eval()
-        for start in range(0, len(clouds), batch_size):
-            rows = slice(start, min(start + batch_size, len(clouds)))
+        parts = [slice(start, min(start + batch_size, len(clouds))) for start in range(0, len(clouds), batch_size)]
+        several = ranks.world() > 1  # what others computed comes over the CPU
+
+        def predicted(rows: slice) -> Prediction:
             stored = torch.tensor(np.asarray(clouds.points[rows], np.float32), device=self.device)
             # No inference_mode: its tensors could not be used in training.
             with torch.no_grad():
                 chosen = self.fixed(stored)
                 logits = self.logits(gather(stored, chosen), self.told(clouds, rows)).float()
-            yield Prediction(rows, chosen, logits)
+            return Prediction(rows, chosen.cpu(), logits.cpu()) if several else Prediction(rows, chosen, logits)
+
+        for found in ranks.share_out(parts, predicted):
+            yield Prediction(found.rows, found.points.to(self.device), found.logits.to(self.device))

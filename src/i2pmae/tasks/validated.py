@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from i2pmae.common import ranks
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.splits import Splits, three_splits
 from i2pmae.runs.record import RunRecord, describe_run
@@ -64,7 +65,7 @@ def train_and_test(spec: ValidatedSpec, setup: Setup, splits: Splits, folder: Pa
     started = time.monotonic()
     task = spec.build(setup, splits, setup.config.training.seed)
     fitted = _fit(spec, task, splits, setup, folder, resume)
-    _store(spec, task, splits, setup, fitted, folder)
+    ranks.on_main(lambda: _store(spec, task, splits, setup, fitted, folder))
     tested = spec.test(task, splits, setup)
     record = _record(spec, setup, splits, fitted, tested, folder, time.monotonic() - started)
     score = spec.primary.replace("_", " ").replace("miou", "mIoU")

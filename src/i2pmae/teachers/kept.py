@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import I2PError
 from i2pmae.common.locks import lock
 from i2pmae.common.progress import say, track
+from i2pmae.teachers.room import begin_entry, make_room, mark_used
 from i2pmae.teachers.stored import Stored
 from i2pmae.typing import Float, Int, Tensor
 
@@ -44,10 +46,12 @@ class CachedRows:
     """What a teacher says about all clouds of a set as they are stored, in half precision, memory-mapped.
 
     What one teacher says of one set has a folder of its own within ``folder``. It is computed on construction where it
-    is not there yet, by one process at a time, while others that need it wait; a build that was interrupted goes on
-    where it stopped. What is finished never changes, so reading needs no lock.
+    is not there yet, by one run at a time, while others that need it wait; a build that was interrupted goes on where
+    it stopped. Processes of one run share the clouds out, and the main one writes. What is finished never changes, so
+    reading needs no lock.
 
-    :class:`I2PError` where the disk is full or the folder cannot be used.
+    :class:`I2PError` where the disk is full or the folder cannot be used, :class:`UsageError` for a limit that it would
+    exceed.
     """
 
     seconds: float
@@ -63,22 +67,29 @@ class CachedRows:
         batch: int = 16,
         device: torch.device | str = "cpu",
         shown: bool = True,
+        called: str = "",
+        limit: float | None = None,
     ) -> None:
         """``about`` is all that decides what is ``said``; ``shapes``, with None for what is not known before, are those
-        of what is kept of it."""
+        of what is kept of it. ``called`` is what the list of caches calls it. All in ``folder`` takes at most ``limit``
+        GiB: what was not used for longest makes room."""
         key = hashlib.blake2b(json.dumps(list(about), sort_keys=True).encode(), digest_size=16).hexdigest()
         self.folder = Path(folder) / key
         """Where it is."""
         self._parts = {name: Stored(self.folder, name, shape) for name, shape in shapes.items()}
-        found = self._finished()
+        self._called, self._limit = called, limit
+        with contextlib.ExitStack() as stack:
+            if ranks.on_main(lambda: self._missing(stack, shown)):
+                self._build(said, clouds, batch, device, shown)
+            ranks.barrier()
+            found = self._finished()
         if found is None:
-            what = f"the teacher's maps in {self.folder}"
-            with lock(self.folder / ".lock", blocking=True, what=what, say=say if shown else None):
-                if self._finished() is None:  # by the process that was waited for
-                    self._build(said, clouds, batch, device, shown)
-                found = self._finished()
-        if found is None:
-            raise I2PError(f"The teacher's maps in {self.folder} were removed while they were made. Run again.")
+            raise I2PError(
+                f"The teacher's maps in {self.folder} were removed while they were made, or are on a disk that only "
+                "some machines of the run see. Run again, with a cache that all see (data.cache)."
+            )
+        if ranks.is_main():
+            mark_used(self.folder)
         self._found = found
         self.seconds = max(part.noted()[1] for part in self._parts.values())
 
@@ -103,33 +114,60 @@ class CachedRows:
         found = {name: values for name, part in self._parts.items() if (values := part.finished()) is not None}
         return found if len(found) == len(self._parts) else None
 
+    def _missing(self, stack: contextlib.ExitStack, shown: bool) -> bool:
+        """Whether it is to be made, now that nobody else is at it: then the folder is locked until the stack ends."""
+        if self._finished() is not None:
+            return False
+        what = f"the teacher's maps in {self.folder}"
+        stack.enter_context(lock(self.folder / ".lock", blocking=True, what=what, say=say if shown else None))
+        return self._finished() is None  # unless it was made by the process that was waited for
+
     def _build(self, said: Said, clouds: Clouds, batch: int, device: torch.device | str, shown: bool) -> None:
         """Compute what is missing in one pass; each part gets its name when all of it is there."""
 
         def asked(rows: slice) -> Mapping[str, Tensor]:
             return said(torch.as_tensor(np.asarray(clouds.points[rows], np.float32), device=device))
 
-        missing = [part for part in self._parts.values() if part.finished() is None]
+        def computed(start: int) -> dict[str, np.ndarray]:
+            found = asked(slice(start, start + batch))
+            return {part.name: found[part.name].half().cpu().numpy() for part in missing}
+
+        absent = ranks.on_main(lambda: {name for name, part in self._parts.items() if part.finished() is None})
+        missing = [part for name, part in self._parts.items() if name in absent]
         if any(None in part.shape for part in missing):
             first = asked(slice(0, 1))
             missing = [Stored(self.folder, part.name, (len(clouds), *first[part.name].shape[1:])) for part in missing]
-        with self._explained(sum(part.size for part in missing)), contextlib.ExitStack() as stack:
-            for part in missing:
-                stack.enter_context(part.opened())
-            done = min(part.done for part in missing)
-            for part in missing:
-                part.cut(done)
-            begun = time.monotonic() - max(part.seconds for part in missing)
+        size = sum(part.size for part in missing)
+        with self._explained(size), contextlib.ExitStack() as stack:
+            done, before = ranks.on_main(lambda: self._opened(missing, size, stack))
+            begun = time.monotonic() - before
             starts = range(done, len(clouds), batch)
-            for number, start in enumerate(track(starts, "2D teacher", shown=shown and len(starts) > 0), start=1):
-                found = asked(slice(start, start + batch))
+            found = ranks.share_out_to_main(starts, computed)
+            steps = track(found, "2D teacher", total=len(starts), shown=shown and len(starts) > 0)
+            for number, values in enumerate(steps, start=1):
+                if values is None:  # the main process writes
+                    continue
                 for part in missing:
-                    part.write(found[part.name].half().cpu().numpy())
-                if number % BATCHES_PER_NOTE == 0 or start + batch >= len(clouds):
+                    part.write(values[part.name])
+                if number % BATCHES_PER_NOTE == 0 or number == len(starts):
                     for part in missing:
                         part.note(time.monotonic() - begun)
+        if ranks.is_main():
+            for part in missing:
+                part.finish()
+
+    def _opened(self, missing: Sequence[Stored], size: int, stack: contextlib.ExitStack) -> tuple[int, float]:
+        """How many clouds are done, in how many seconds; what is missing is open for the others until the stack
+        ends."""
+        begin_entry(self.folder, self._called)
+        if self._limit is not None:
+            make_room(self.folder, size, self._limit)
         for part in missing:
-            part.finish()
+            stack.enter_context(part.opened())
+        done = min(part.done for part in missing)
+        for part in missing:
+            part.cut(done)
+        return done, max(part.seconds for part in missing)
 
     @contextlib.contextmanager
     def _explained(self, size: int) -> Iterator[None]:

@@ -81,6 +81,7 @@ class CachedMaps(CachedRows):
         device: torch.device | str = "cpu",
         shown: bool = True,
         wanted: Sequence[Kept] = ("maps",),
+        limit: float | None = None,
     ) -> None:
         self.projection = projection
         views = len(parse_views(projection.views))
@@ -93,7 +94,9 @@ class CachedMaps(CachedRows):
             maps = torch.cat([found.features, found.saliency[:, :, None]], dim=2)
             return {"maps": maps} if found.pooled is None else {"maps": maps, "pooled": found.pooled}
 
-        super().__init__(folder, about, {name: shapes[name] for name in wanted}, said, clouds, batch, device, shown)
+        kept: dict[str, tuple[int | None, ...]] = {name: shapes[name] for name in wanted}
+        called = f"{teacher.name} of {len(clouds)} clouds"
+        super().__init__(folder, about, kept, said, clouds, batch, device, shown, called=called, limit=limit)
 
     def __call__(self, index: Int[Tensor, " b"], device: torch.device | str = "cpu") -> ViewMaps:
         """The maps of the clouds at rows ``index``, which is on the CPU, on ``device``."""

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from i2pmae.common.exchange import uniform
 from i2pmae.ops import fps, gather
 from i2pmae.typing import Float, Int, Tensor
 
@@ -21,7 +22,7 @@ def choose_points(
     """Indices of ``count`` random points of each cloud in random order: of its ``candidates`` FPS points, or of all."""
     among = None if candidates is None else fps(points, candidates)
     shape = points.shape[:2] if among is None else among.shape
-    order = torch.rand(shape, generator=rng, device=points.device).argsort(1)[:, :count]
+    order = uniform(shape, rng, points.device).argsort(1)[:, :count]
     return order if among is None else among.gather(1, order)
 
 
@@ -42,14 +43,14 @@ def augment(
     shift: tuple[float, float] = (-0.2, 0.2),
 ) -> Float[Tensor, "b n 3"]:
     """Clouds with each axis scaled and shifted by uniform random amounts, one draw per cloud (I2P-MAE §4.1)."""
-    uniform = torch.rand(2, len(points), 1, 3, generator=rng, device=points.device, dtype=points.dtype)
-    return points * (scale[0] + uniform[0] * (scale[1] - scale[0])) + (shift[0] + uniform[1] * (shift[1] - shift[0]))
+    drawn = uniform((2, len(points), 1, 3), rng, points.device, points.dtype, clouds=1)
+    return points * (scale[0] + drawn[0] * (scale[1] - scale[0])) + (shift[0] + drawn[1] * (shift[1] - shift[0]))
 
 
 def turn(points: Float[Tensor, "b n 3"], rng: torch.Generator, degrees: float) -> Float[Tensor, "b n 3"]:
     """Clouds turned about the vertical axis y by U(-degrees, degrees), one draw per cloud."""
-    uniform = torch.rand(len(points), generator=rng, device=points.device, dtype=points.dtype)
-    angle = (2 * uniform - 1) * math.radians(degrees)
+    drawn = uniform((len(points),), rng, points.device, points.dtype)
+    angle = (2 * drawn - 1) * math.radians(degrees)
     cos, sin = angle.cos()[:, None], angle.sin()[:, None]
     x, y, z = points.unbind(-1)
     return torch.stack([cos * x + sin * z, y, cos * z - sin * x], dim=-1)

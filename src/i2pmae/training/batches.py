@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from i2pmae.common.errors import DataError, I2PError
+from i2pmae.common import ranks
+from i2pmae.common.errors import DataError, I2PError, UsageError
+from i2pmae.common.ranks import Part
 from i2pmae.common.seeds import numpy_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.order import windowed
 from i2pmae.data.views import Lazy
 from i2pmae.training.task import Batch
 
-__all__ = ["BatchPlan", "StepBatches", "step_loader"]
+__all__ = ["BatchPlan", "StepBatches", "check_batch", "step_loader"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,15 @@ class BatchPlan:
         """Optimiser steps of the whole run."""
         return self.epochs * self.steps_per_epoch
 
+    @property
+    def clouds_per_batch(self) -> int:
+        """Clouds in each batch: all of a set that is smaller than one."""
+        return min(self.batch_size, self.clouds)
+
+    def part(self) -> Part | None:
+        """What this process has of each batch; None where it is the only one."""
+        return None if ranks.world() == 1 else Part.of(self.clouds_per_batch, ranks.rank(), ranks.world())
+
     def order(self, epoch: int) -> np.ndarray:
         """``(clouds,)`` int64: the permutation of an epoch (0 is the first); one within windows of far shards."""
         generator = numpy_generator(self.seed, "order", epoch)
@@ -70,12 +81,25 @@ class BatchPlan:
         return [order[batch * self.batch_size : (batch + 1) * self.batch_size] for batch in range(first, last)]
 
 
+def check_batch(plan: BatchPlan) -> None:
+    """:class:`UsageError` where a batch has fewer clouds than the run has processes."""
+    if plan.clouds_per_batch < ranks.world():
+        raise UsageError(
+            f"A batch of {plan.clouds_per_batch} clouds cannot be shared out over {ranks.world()} processes: raise "
+            "--batch-size, use more clouds, or start fewer processes."
+        )
+
+
 class StepBatches(Dataset[list[Batch]]):
-    """Item ``step`` is the list of batches of that optimiser step; it keeps nothing but a copy of the latest order."""
+    """Item ``step`` is the list of batches of that optimiser step; it keeps nothing but a copy of the latest order.
+
+    Of each batch it reads the part of this process.
+    """
 
     def __init__(self, clouds: CloudSet, plan: BatchPlan) -> None:
         self.clouds = clouds
         self.plan = plan
+        self.part = plan.part()  # noted here: a process that loads batches does not know its place
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -91,12 +115,16 @@ class StepBatches(Dataset[list[Batch]]):
                     values.expect(coming)
         return [self._read(rows) for rows in self.plan.rows(step, self._order[1])]
 
-    def _read(self, rows: np.ndarray) -> Batch:
+    def _read(self, whole: np.ndarray) -> Batch:
+        part = self.part
+        rows = whole if part is None else whole[part.first : part.first + part.count]
         # torch.tensor copies into memory that torch aligned: the same alignment always, hence the same rounding.
         batch = {
             "points": torch.tensor(np.asarray(self.clouds.points[rows], dtype=np.float32)),
             "index": torch.tensor(rows, dtype=torch.int64),
         }
+        if part is not None:
+            batch["whole"] = torch.tensor(whole, dtype=torch.int64)
         if self.clouds.labels is not None:
             batch["label"] = torch.tensor(self.clouds.labels[rows], dtype=torch.int64)
         if self.clouds.part_labels is not None:

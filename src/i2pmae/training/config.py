@@ -7,7 +7,11 @@ from pydantic import Field
 from i2pmae.common.config import Config
 from i2pmae.common.neutral import NEUTRAL
 
-__all__ = ["OptimiserConfig", "TrainingConfig"]
+__all__ = ["LoggerName", "OptimiserConfig", "TrainingConfig"]
+
+
+LoggerName = Literal["tensorboard", "wandb", "mlflow"]
+"""What metrics can be sent to; each is an extra of the package."""
 
 
 class OptimiserConfig(Config):
@@ -52,10 +56,16 @@ class TrainingConfig(Config):
     """Decides initial weights, order, augmentation, masks and what is held out."""
     device: Annotated[str, NEUTRAL] = "auto"
     """``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``."""
+    devices: Annotated[int | Literal["auto"], NEUTRAL] = Field(1, ge=1)
+    """Processes on this machine, with a GPU each where there are GPUs; ``auto`` for as many as there are GPUs. Each
+    computes its part of a batch. (On several machines: torchrun or srun.)"""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the model; ``auto`` is bf16 on GPUs that are fast in it and fp32 elsewhere. Scores are fp32."""
     compile: bool = False
     """Compile the model with torch.compile."""
+    logger: Annotated[tuple[LoggerName, ...] | None, NEUTRAL] = None
+    """Where metrics go beside metrics.csv and metrics.jsonl: ``tensorboard``, ``wandb``, ``mlflow``, several, or none;
+    tensorboard where absent, if that is installed."""
     checkpoint_minutes: Annotated[float, NEUTRAL] = Field(5, gt=0)
     """Time between checkpoints, beside those at the end of epochs."""
     loaders: Annotated[int, NEUTRAL] = Field(0, ge=0)

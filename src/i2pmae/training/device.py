@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning_fabric.strategies import DDPStrategy
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 
 __all__ = ["Precision", "check_compiler", "make_fabric", "repeatable", "resolve_precision", "runs_ahead"]
@@ -42,14 +44,23 @@ def make_fabric(device: torch.device, precision: Precision) -> Fabric:
     """What places batches on ``device`` and computes in ``precision``: autocast, and the loss scale of fp16.
 
     Its ``setup`` of a model is not used: the wrapper casts what goes into a model and what comes out, while tasks call
-    their model themselves, with points that stay float32.
+    their model themselves, with points that stay float32. Of several processes, which are connected already, each has a
+    fabric with the strategy DDP.
     """
+    several: dict[str, Any] = {}
+    place = ranks.place()
+    if place.world > 1:
+        # Buffers are the same in all processes: moments are taken over all of them.
+        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+        machines = place.world // place.local_world
+        several = {"strategy": strategy, "devices": place.local_world, "num_nodes": machines}
     with _without_tips():
         fabric = Fabric(
             accelerator=device.type,
-            devices=[device.index] if device.type == "cuda" else 1,
             precision=FABRIC_PRECISION[precision],
-            plugins=[LightningEnvironment()],  # one process, also where a batch system runs it
+            # Where there is one process, it is one also where a batch system runs it.
+            plugins=[TorchElasticEnvironment() if several else LightningEnvironment()],
+            **(several or {"devices": [device.index] if device.type == "cuda" else 1}),
         )
         fabric.launch()
     return fabric

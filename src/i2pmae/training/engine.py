@@ -8,20 +8,21 @@ import contextlib
 import math
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from i2pmae.common import ranks
 from i2pmae.common.devices import explaining_limits, resolve_device
 from i2pmae.common.errors import TrainingError, UsageError
 from i2pmae.common.memory import keep_freed_memory
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.order import far_shards
-from i2pmae.training.batches import BatchPlan, step_loader
+from i2pmae.training.batches import BatchPlan, check_batch, step_loader
 from i2pmae.training.checkpoint import (
     FORMAT,
     Checkpoint,
@@ -37,9 +38,10 @@ from i2pmae.training.history import History, MetricsLog
 from i2pmae.training.hooks.base import Hook, StepRecord
 from i2pmae.training.hooks.checkpoints import Checkpoints
 from i2pmae.training.hooks.display import ProgressDisplay
-from i2pmae.training.hooks.tensorboard import Board
+from i2pmae.training.hooks.loggers import check_loggers, loggers
 from i2pmae.training.learner import Learner
 from i2pmae.training.loop import Loop
+from i2pmae.training.shared import shared_batches
 from i2pmae.training.stop import StopRequest
 from i2pmae.training.task import Task
 
@@ -69,6 +71,8 @@ class FitResult:
     """In which arithmetic."""
     titles: Mapping[str, str]
     """What to call each column of the metrics, as the task said at its latest step."""
+    processes: int = field(default_factory=ranks.world)
+    """How many computed it, together."""
 
     def figures(self, clouds: int) -> dict[str, float]:
         """The figures of a record: length and time of the run, and the last epoch's mean of each loss and metric."""
@@ -76,6 +80,8 @@ class FitResult:
         epochs = float(self.history["epoch"][-1]) if len(self.history) else 0.0
         counts = {"clouds": clouds, "steps": self.steps, "epochs": epochs}
         finite = {name: value for name, value in last.items() if math.isfinite(value)}
+        if self.processes > 1:
+            counts["processes"] = self.processes
         return {**counts, "training_seconds": round(self.seconds, 1), **finite}
 
 
@@ -107,23 +113,23 @@ def fit(
     precision = resolve_precision(settings.precision, device)
     if settings.compile:
         check_compiler()
+        if ranks.world() > 1:
+            raise UsageError("Models of several processes cannot be compiled: their norms exchange sums on the way.")
+    check_loggers(settings.logger)
     epochs, batch_size = settings.length
     plan = BatchPlan(len(clouds), batch_size, settings.optimiser.accumulate, epochs, settings.seed, far_shards(clouds))
+    check_batch(plan)
     path, stamp = checkpoint_path(folder), _stamp(clouds, settings)
-    if path.exists() and not resume:
-        raise UsageError(f"{folder} holds the checkpoint of another run. Use --resume to go on, or another folder.")
-    clear_leftovers(path)
     task.to(device)
-    saved = load_checkpoint(path) if path.exists() else None
+    saved = ranks.on_main(lambda: _saved(path, folder, stamp, resume))
     if saved is not None:
-        check_stamp(path, saved["stamp"], stamp)
         load_model(path, task.model, saved["model"])
         if saved["step"] == plan.steps:
             if "average" in saved:
                 load_model(path, task.model, {**saved["model"], **saved["average"]})
             if shown:
                 say(f"The run in {folder} is finished: all {plan.steps} steps are done.")
-            history = History.read(folder / "metrics.csv", plan.steps)
+            history = ranks.on_main(lambda: History.read(folder / "metrics.csv", plan.steps))
             titles = saved.get("titles", {})
             return FitResult(task, history, plan.steps, plan.steps, saved["seconds"], device, precision, titles)
     start = saved["step"] if saved is not None else 0
@@ -134,7 +140,7 @@ def fit(
         stack.enter_context(explaining_limits(device))
         stop = stack.enter_context(StopRequest(shown))
         log = stack.enter_context(MetricsLog(folder / "metrics.csv", start))
-        board = stack.enter_context(Board(folder / "tensorboard", start))
+        others = _loggers(stack, settings, folder, start) if ranks.is_main() else []
         display = stack.enter_context(ProgressDisplay(start, plan.steps, plan.epochs, shown))
         _announce(display, plan, settings, saved, arithmetic)
         stack.enter_context(repeatable(device))
@@ -142,6 +148,7 @@ def fit(
         if saved is not None:
             learner.load(path, saved)
         task.model.train()
+        stack.enter_context(shared_batches(task.model, learner.part))
         if settings.compile:
             stack.enter_context(_compiled(task.model))
 
@@ -152,7 +159,7 @@ def fit(
         checkpoints = Checkpoints(path, checkpoint, plan, settings.checkpoint_minutes, stop, log)
         loop = Loop(
             learner,
-            [log, board, display, *hooks, checkpoints],
+            [log, *others, display, *hooks, checkpoints],
             stop,
             seconds=saved["seconds"] if saved is not None else 0.0,
         )
@@ -161,6 +168,23 @@ def fit(
         if learner.average is not None:
             learner.average.keep()
         return FitResult(task, log.history(), plan.steps, start, loop.seconds, device, precision, learner.titles)
+
+
+def _saved(path: Path, folder: Path, stamp: dict[str, Any], resume: bool) -> Checkpoint | None:
+    """The checkpoint to go on from; None where there is none. Errors are those of :func:`fit`."""
+    if path.exists() and not resume:
+        raise UsageError(f"{folder} holds the checkpoint of another run. Use --resume to go on, or another folder.")
+    clear_leftovers(path)
+    saved = load_checkpoint(path) if path.exists() else None
+    if saved is not None:
+        check_stamp(path, saved["stamp"], stamp)
+    return saved
+
+
+def _loggers(stack: contextlib.ExitStack, settings: TrainingConfig, folder: Path, start: int) -> list[Hook]:
+    """What metrics go to, until the stack ends."""
+    about = settings.model_dump(mode="json")
+    return [stack.enter_context(made) for made in loggers(settings.logger, folder, start, about)]
 
 
 def _stamp(clouds: CloudSet, settings: TrainingConfig) -> dict[str, Any]:
@@ -178,7 +202,8 @@ def _arithmetic(device: torch.device, precision: Precision) -> str:
     """What the last bits of a result depend on, beside the versions of software and the model of processor."""
     threads = torch.get_num_threads()
     where = f"a CPU with {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else device.type
-    return f"{precision} on {where}"
+    several = f" in {ranks.world()} processes" if ranks.world() > 1 else ""
+    return f"{precision} on {where}{several}"
 
 
 def _announce(

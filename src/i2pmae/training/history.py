@@ -11,6 +11,7 @@ from typing import Self, TextIO
 
 import numpy as np
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import I2PError, TrainingError
 from i2pmae.common.files import write_text
 from i2pmae.training.hooks.base import Hook, StepRecord
@@ -77,18 +78,20 @@ class MetricsLog(Hook):
     """Appends rows to a metrics file, continuing after the step that a run is resumed from.
 
     A row is in the file as soon as it is appended; :meth:`sync` makes sure of the disk. Both raise :class:`I2PError`
-    where the disk is full.
+    where the disk is full. Of several processes the main one has the file, the others the rows alone.
     """
 
     def __init__(self, path: Path, last_step: int) -> None:
         """Open ``path`` and cut what lies after ``last_step``: those steps are going to be repeated."""
         self.path = path
-        kept = History.read(path, last_step)
+        kept = ranks.on_main(lambda: History.read(path, last_step))
         self._names = list(kept.columns) if len(kept) else []
         rows = [[float(value) for value in row] for row in zip(*kept.columns.values(), strict=True)]
         self._values = array("d", [value for row in rows for value in row])  # far smaller than lists in a long run
-        write_text(path, self._header() + "".join(self._line(row) for row in rows) if rows else "")
-        self._file: TextIO = path.open("a", encoding="utf-8", newline="")
+        self._file: TextIO | None = None
+        if ranks.is_main():
+            write_text(path, self._header() + "".join(self._line(row) for row in rows) if rows else "")
+            self._file = path.open("a", encoding="utf-8", newline="")
 
     def __enter__(self) -> Self:
         return self
@@ -96,8 +99,9 @@ class MetricsLog(Hook):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):  # every row was flushed: only one that failed, and was reported, is left
-            self._file.close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # every row was flushed: only one that failed, and was reported, is left
+                self._file.close()
 
     def after_step(self, record: StepRecord) -> None:
         """Add the metrics of the step."""
@@ -113,15 +117,17 @@ class MetricsLog(Hook):
                 "Every step of a run must return the same losses."
             )
         values = [float(value) for value in row.values()]
-        with self._explained():
-            self._file.write((self._header() if first else "") + self._line(values))
-            self._file.flush()
+        if self._file is not None:
+            with self._explained():
+                self._file.write((self._header() if first else "") + self._line(values))
+                self._file.flush()
         self._values.extend(values)
 
     def sync(self) -> None:
         """Return when all rows are on the disk."""
-        with self._explained():
-            os.fsync(self._file.fileno())
+        if self._file is not None:
+            with self._explained():
+                os.fsync(self._file.fileno())
 
     def history(self) -> History:
         """All rows so far."""

@@ -11,7 +11,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import TrainingError, UsageError
+from i2pmae.common.exchange import total
 from i2pmae.common.seeds import derive, torch_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.training.average import WeightAverage
@@ -19,6 +21,7 @@ from i2pmae.training.batches import BatchPlan
 from i2pmae.training.checkpoint import Checkpoint, LearnerState, load_optimiser
 from i2pmae.training.config import TrainingConfig
 from i2pmae.training.optimiser import build_optimiser, learning_rate
+from i2pmae.training.shared import shared_forward
 from i2pmae.training.task import METRIC_PREFIX, Batch, Losses, Stepwise, Task
 from i2pmae.typing import Float, Tensor
 
@@ -26,6 +29,8 @@ __all__ = ["Begun", "Figures", "Learner"]
 
 SMALLEST_SCALE = 1.0
 """fp16 halves its loss scale (first 65536) at each overflow; below this it is no passing one."""
+ROWS = ("index", "whole")
+"""What of a batch stays on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Begun:
     columns: Sequence[str]
     """Names of its losses and metrics."""
     numbers: Float[Tensor, " k"]
-    """Losses and metrics of each batch, the gradient's norm, the loss scale (0 where there is none); on the device."""
+    """Processes that were asked to stop, losses and metrics of each batch, the gradient's norm, the loss scale (0 where
+    there is none); on the device."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,15 @@ class Figures:
     """Losses and metrics of the task by column, mean over the step's batches."""
     gradient_norm: float
     """Norm of the whole gradient, before clipping."""
+    asked: bool
+    """Whether any process was asked to stop before the step."""
 
 
 class Learner:
     """Takes the optimiser steps of a run: each is the average gradient of a list of batches.
+
+    Of several processes each computes its part of every batch. Its losses count by how many things they are means over
+    among those of all, so that the gradient, added up by DDP, is that of one process with the whole batch.
 
     A step with a loss or a gradient that is not finite changes nothing, and is an error when its figures are read. On
     the CPU they are read before the weights are changed. A GPU would have to be waited for at each step; there the
@@ -82,11 +93,15 @@ class Learner:
         """What to call each column of the metrics, as the task says."""
         kind = torch.float32 if fabric.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         self._one = torch.ones((), dtype=kind, device=fabric.device)
+        self.part = plan.part()
+        """What this process has of each batch, where there are several."""
+        self._forward = shared_forward(task.model, fabric)
         self._broken = torch.zeros((), dtype=torch.bool, device=fabric.device)
 
-    def begin(self, batches: Sequence[Batch]) -> Begun:
+    def begin(self, batches: Sequence[Batch], asked: bool = False) -> Begun:
         """Take a step: average the gradients of ``batches``, which may be on the CPU, and change the weights.
 
+        ``asked``: whether this process was asked to stop, which all learn with the figures of the step.
         :class:`UsageError` for losses that are no losses; on the CPU, errors are those of :meth:`figures` too.
         """
         if isinstance(self.task, Stepwise):
@@ -98,7 +113,8 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         parts = [self._accumulate(part, batch, len(batches)) for part, batch in enumerate(batches)]
         columns = list(parts[0])
-        numbers = torch.cat([*(torch.stack([part[name] for name in columns]) for part in parts), self._clip()])
+        found = [self._one[None] * asked, *(torch.stack([part[name] for name in columns]) for part in parts)]
+        numbers = torch.cat([total(torch.cat(found)), self._clip()])
         epoch = (self.step - 1) // self.plan.steps_per_epoch + 1
         begun = Begun(self.step, epoch, batches, rate, columns, numbers)
         if self.ahead:
@@ -112,7 +128,7 @@ class Learner:
 
     def figures(self, begun: Begun) -> Figures:
         """The figures of a step, for which this waits; :class:`TrainingError` names those that are not finite."""
-        *values, norm, scale = begun.numbers.tolist()
+        asked, *values, norm, scale = begun.numbers.tolist()
         width = len(begun.columns)
         parts = [dict(zip(begun.columns, values[i : i + width], strict=True)) for i in range(0, len(values), width)]
         for part in parts:
@@ -122,7 +138,7 @@ class Learner:
         if not math.isfinite(norm) and scale < SMALLEST_SCALE:
             raise self._not_finite(begun, f"the gradient norm is {norm}")
         losses = {name: sum(part[name] for part in parts) / len(parts) for name in begun.columns}
-        return Figures(losses, norm)
+        return Figures(losses, norm, asked > 0)
 
     def load(self, path: Path, saved: Checkpoint) -> None:
         """Go on after the step of the checkpoint at ``path``; :class:`CheckpointError` where it is of another model."""
@@ -153,19 +169,36 @@ class Learner:
 
     def _accumulate(self, part: int, batch: Batch, parts: int) -> dict[str, Tensor]:
         """Add a batch's share to the gradient; its losses and metrics by column."""
-        names = ("step", self.step - 1, self.fabric.global_rank, part)
+        names = ("step", self.step - 1, 0, part)  # the same in all processes: each draws for the whole batch
         torch.manual_seed(derive(self.settings.seed, *names))
-        rng = torch_generator(self.settings.seed, *names, "rng", device=self.fabric.device)
-        with self.fabric.autocast():
-            losses = self._columns(self.task.losses(self._on_device(batch), rng))
-            total = torch.stack([losses[name] for name in _minimised(losses)]).sum()
-        self.fabric.backward(total / parts)  # outside of autocast: it runs in the types that forward chose
+        rng = torch_generator(self.settings.seed, *names, "rng", device=self.fabric.device, part=self.part)
+        with self._forward.adding_up(part == parts - 1):
+            with self.fabric.autocast():
+                losses = self._forward(lambda: self._losses(self._on_device(batch), rng))
+                summed = torch.stack([losses[name] for name in _minimised(losses)]).sum()
+            # Outside of autocast: it runs in the types that forward chose. DDP takes means over the processes.
+            self.fabric.backward(summed * ranks.world() / parts if self.part else summed / parts)
         return {name: value.detach().to(self._one) for name, value in losses.items()}
 
     def _on_device(self, batch: Batch) -> Batch:
-        """The batch where the model is; its ``index`` stays on the CPU, where what is known of clouds is looked up."""
-        there = self.fabric.to_device({name: values for name, values in batch.items() if name != "index"})
-        return {**there, "index": batch["index"]}
+        """The batch where the model is; its rows stay on the CPU, where what is known of clouds is looked up."""
+        there = self.fabric.to_device({name: values for name, values in batch.items() if name not in ROWS})
+        return {**there, **{name: batch[name] for name in ROWS if name in batch}}
+
+    def _losses(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        """What the batch gives, by column; of several processes, what this one adds to the figures of the whole."""
+        losses = self.task.losses(batch, rng)
+        columns = self._columns(losses)
+        if self.part is None:
+            return columns
+        counts = [self.part.count if loss.count is None else loss.count for loss in losses.values()]
+        own = torch.stack([self._one * count for count in counts])
+        shares = (own / total(own)).unbind()
+        # Where there is nothing to take the mean of, that is no number, and counts nothing.
+        return {
+            name: torch.where(share > 0, value * share, torch.zeros_like(share))
+            for (name, value), share in zip(columns.items(), shares, strict=True)
+        }
 
     def _columns(self, losses: Losses) -> dict[str, Tensor]:
         """The weighted losses and the watched figures by their column, whose titles are kept."""
@@ -194,7 +227,7 @@ class Learner:
         A gradient that overflows fp16 is no error while the loss scale can still be halved.
         """
         norm, scale = begun.numbers[-2:]
-        by_name = zip(begun.columns, begun.numbers[:-2].view(-1, len(begun.columns)).unbind(1), strict=True)
+        by_name = zip(begun.columns, begun.numbers[1:-2].view(-1, len(begun.columns)).unbind(1), strict=True)
         losses = torch.stack([values for name, values in by_name if not name.startswith(METRIC_PREFIX)])
         self._broken |= ~losses.isfinite().all() | (~norm.isfinite() & (scale < SMALLEST_SCALE))
         optimiser: Any = self.optimiser
@@ -208,6 +241,7 @@ class Learner:
     def _not_finite(self, begun: Begun, what: str) -> TrainingError:
         rows = torch.cat([batch["index"] for batch in begun.batches])
         finite = torch.cat([batch["points"].isfinite().all(-1).all(-1) for batch in begun.batches])
+        rows, finite = (torch.cat(parts) for parts in zip(*ranks.gather((rows, finite)), strict=True))
         message = (
             f"Step {begun.step} (epoch {begun.epoch}): {what}. Nothing was changed by this step, and the last "
             f"checkpoint is as it was. The clouds of the step: {self._names(rows.tolist())}."

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from torch import nn
 
-from i2pmae.common.errors import TrainingInterrupted
 from i2pmae.training.hooks.base import Hook, StepRecord
 from i2pmae.training.learner import Begun, Learner
 from i2pmae.training.stop import StopRequest
@@ -34,14 +33,14 @@ class Loop:
 
         Raises what steps and hooks raise, and :class:`TrainingInterrupted` for a request to stop before the first step.
         """
-        self._last = time.monotonic()
+        self._last, self._waited = time.monotonic(), 0.0
         with contextlib.closing(_stream(steps)) as stream:
-            for number, batches in enumerate(stream):
+            for number, batches in enumerate(self._timed(stream)):
                 if number == 0 and self.stop.requested:
-                    raise TrainingInterrupted(
+                    raise self.stop.interrupted(
                         "Stopped before the first step. Run the same command with --resume to go on."
                     )
-                self._waiting.append(self.learner.begin(batches))
+                self._waiting.append(self.learner.begin(batches, self.stop.noted is not None))
                 epoch_ends = self.learner.step % self.learner.plan.steps_per_epoch == 0
                 rests = epoch_ends or not self.learner.ahead or any(hook.waits() for hook in self.hooks)
                 while len(self._waiting) > (0 if rests else AHEAD):
@@ -49,9 +48,21 @@ class Loop:
                 if epoch_ends:
                     self._end_epoch()
 
+    def _timed(self, stream: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
+        """The steps; the time in which they are waited for is noted."""
+        while True:
+            asked = time.monotonic()
+            batches = next(stream, None)
+            self._waited += time.monotonic() - asked
+            if batches is None:
+                return
+            yield batches
+
     def _finish(self, begun: Begun) -> None:
         """Read the figures of a step and hand them on."""
         figures = self.learner.figures(begun)
+        if figures.asked:
+            self.stop.agree()
         now = time.monotonic()
         took, self._last = now - self._last, now
         self.seconds += took
@@ -61,11 +72,13 @@ class Loop:
             losses=figures.losses,
             learning_rate=begun.rate,
             gradient_norm=figures.gradient_norm,
-            clouds=sum(len(batch["points"]) for batch in begun.batches),
+            clouds=self.learner.plan.clouds_per_batch * len(begun.batches),
             latest=not self._waiting,
             took=took,
             seconds=self.seconds,
+            waited=self._waited,
         )
+        self._waited = 0.0
         for hook in self.hooks:
             hook.after_step(record)
 

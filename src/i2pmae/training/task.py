@@ -12,7 +12,8 @@ __all__ = ["METRIC_PREFIX", "Batch", "Loss", "Losses", "Stepwise", "Task"]
 
 Batch = dict[str, Tensor]
 """``points`` (b, n, 3) float32, ``index`` (b,) int64 rows of the set, and, where known, ``label`` (b,) and
-``part_label`` (b, n) int64."""
+``part_label`` (b, n) int64. In a run of several processes these are a part of the clouds of a batch; ``whole`` then has
+the rows of all of them. Both kinds of rows stay on the CPU."""
 
 METRIC_PREFIX = "metric/"
 """Columns of the metrics that start with this are watched and not minimised."""
@@ -28,6 +29,9 @@ class Loss:
     """What to call it where people read it."""
     weight: float | None = 1.0
     """Its factor in what is minimised; ``None`` for a figure that is only watched."""
+    count: Tensor | float | None = None
+    """How many things it is a mean over, where these are not the clouds of the batch or as many of each: what it counts
+    beside those of other processes."""
 
     def column(self, name: str) -> str:
         """Where it stands in the metrics of the run, if it is called ``name``."""
@@ -58,7 +62,8 @@ class Task(Protocol):
         """Named scalar losses of a batch, whose weighted sum is minimised, and figures to watch.
 
         ``rng`` is on the device of the batch and follows from seed and step alone; torch's global generator is seeded
-        likewise, for dropout.
+        likewise, for dropout. Of several processes each has a part of the batch, and draws for the whole
+        (:mod:`i2pmae.common.exchange`); the losses of the whole are means of theirs, by their ``count``.
         """
         ...
 

@@ -21,6 +21,7 @@ from i2pmae.teachers.catalogue import RUN
 from i2pmae.teachers.lessons import AnyTeacher, KeptLessons, PointTeacher, Projected, as_point_teacher
 from i2pmae.teachers.loading import load_teacher
 from i2pmae.teachers.maps import CachedMaps, Kept
+from i2pmae.teachers.room import MAPS_FOLDER
 from i2pmae.typing import Float, Tensor
 
 __all__ = ["build_i2p_mae", "build_point_m2ae", "open_teacher"]
@@ -130,13 +131,20 @@ def _cached(
     one pass where the views are the same."""
     if not config.cache_teacher:
         return None, None
-    place = (setting.config.data.cache or setting.folder / "cache") / "teacher-maps"
+    place = (setting.config.data.cache or setting.folder / "cache") / MAPS_FOLDER
     if isinstance(teacher, PointTeacher):
         return _predictions(place, setting, config, teacher)
 
     def kept(projection: ProjectionConfig, *wanted: Kept) -> CachedMaps:
         return CachedMaps(
-            place, teacher, setting.clouds, projection, device=setting.device, shown=setting.shown, wanted=wanted
+            place,
+            teacher,
+            setting.clouds,
+            projection,
+            device=setting.device,
+            shown=setting.shown,
+            wanted=wanted,
+            limit=config.cache_size,
         )
 
     if not config.whole.wanted:
@@ -161,7 +169,14 @@ def _predictions(
         )
     features, pooled = config.needs_maps, config.whole.wanted
     found = CachedPredictions(
-        place, teacher, setting.clouds, setting.device, setting.shown, features=features, pooled=pooled
+        place,
+        teacher,
+        setting.clouds,
+        setting.device,
+        setting.shown,
+        features=features,
+        pooled=pooled,
+        limit=config.cache_size,
     )
     return found if features else None, found if pooled else None
 

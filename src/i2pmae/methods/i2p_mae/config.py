@@ -6,6 +6,7 @@ import tyro
 from pydantic import AfterValidator, Field, model_validator
 
 from i2pmae.common.config import Config
+from i2pmae.common.neutral import NEUTRAL
 from i2pmae.encoders.config import GuidanceKind, HierarchicalConfig
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods.config import METHOD_CONFIGS, Distance, MethodConfig, SaliencyKind
@@ -208,6 +209,9 @@ class I2PMAEMethodConfig(MethodConfig):
     cache_teacher: bool = False
     """Run the teacher once per cloud on its canonical views and keep the maps on disk, instead of on every augmented
     batch. Augmentation then moves points but not the images that the teacher saw."""
+    cache_size: Annotated[float | None, NEUTRAL] = Field(None, gt=0)
+    """GiB that what teachers said of all sets in the cache may take: what was not used for longest makes room for the
+    new; any size where absent."""
     projection: ProjectionConfig = ProjectionConfig()
     """Depth maps."""
     guidance: GuidanceConfig = GuidanceConfig()

@@ -142,6 +142,7 @@ class CachedPredictions(CachedRows):
         *,
         features: bool,
         pooled: bool,
+        limit: float | None = None,
     ) -> None:
         """Which of the two is kept: ``features`` with their points, ``pooled`` vectors, or both."""
 
@@ -153,7 +154,8 @@ class CachedPredictions(CachedRows):
         wanted = ("centres", "features") * features + ("pooled",) * pooled
         about = [teacher.fingerprint(), clouds.digest(), len(clouds)]
         shapes = {name: (len(clouds), None, 3 if name == "centres" else None) for name in wanted}
-        super().__init__(folder, about, shapes, said, clouds, device=device, shown=shown)
+        called = f"{teacher.name} of {len(clouds)} clouds"
+        super().__init__(folder, about, shapes, said, clouds, device=device, shown=shown, called=called, limit=limit)
 
     def lesson(self, index: Int[Tensor, " b"], points: Float[Tensor, "b n 3"]) -> Predicted:
         """What was said of the clouds at rows ``index``, which is on the CPU."""

@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 import torch
 
+from i2pmae.common import ranks
+from i2pmae.common.exchange import mean, total
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.masking import guidance_logits, propagate, sample_visible, visible_count
 from i2pmae.encoders.saliency import sampling_weight
@@ -58,6 +60,7 @@ class PointM2AETask(PretrainTask):
             coordinate_loss(found.offsets, truth, found.offsets_counted),
             "Chamfer distance of masked neighbourhoods",
             weight,
+            found.masked.sum(),
         )
 
     def logits(self, saliency: Float[Tensor, "b m"] | None, like: Float[Tensor, "b m 3"]) -> Float[Tensor, "b m"]:
@@ -166,7 +169,7 @@ class I2PMAETask(PointM2AETask):
             losses |= self._semantics(found, *seen, hierarchy, visible)
         if self.whole is not None:
             vectors = None if seen is None else seen[0].pooled
-            losses |= self.whole.losses(self.model.view_predictor, found.views, batch["index"], vectors, rng)
+            losses |= self.whole.losses(self.model.view_predictor, found.views, batch, vectors, rng)
         if saliency is not None:
             shown = watched[-1].to(saliency.dtype)
             standard = (guidance_logits(saliency, "standardised") * shown).sum() / shown.sum()
@@ -181,28 +184,31 @@ class I2PMAETask(PointM2AETask):
         hierarchy: Hierarchy,
         visible: Sequence[Bool[Tensor, "b _"]],
     ) -> Losses:
-        """``semantics`` and ``explained``; where several levels of the decoder predict, the mean of theirs."""
+        """``semantics`` and ``explained``, both of the finest decoded level; where coarser ones predict too,
+        ``semantics_2`` and so on beside them, each with its share of the weight."""
         head, config = self.model.semantic_head, self.config.loss
         assert head is not None and self.asked is not None and found.tokens is not None
         finest = DecodedLevel(self.model.decoded_level, head, found.tokens, found.shown, found.shown_counted)
         every = config.tokens == "all"
         if every:
             visible = [torch.ones_like(level) for level in visible]
-        errors, shares = [], []
-        for each in (*found.coarser, finest):
+        weight, losses = config.semantics / (1 + len(found.coarser)), {}
+        for each in (finest, *found.coarser):
             tokens, counted = (each.tokens, None) if every else (each.shown, each.counted)
             with torch.no_grad():
                 features, rows, seen = self.targets(lesson, points, hierarchy, visible, each.level)
             error = semantic_loss(each.head, tokens, features, rows, counted, config.distance, self.asked.views, seen)
-            errors.append(error)
-            if config.distance == "squared":
+            count = visible[each.level].sum()
+            if seen is not None:
+                count = (seen[rows] if counted is None else seen[rows] & counted[:, None, None]).sum()
+            title, name = f"{SAID[config.distance]} of tokens' 2D features", "semantics"
+            if each is not finest:
+                title, name = f"{title}, level {each.level}", f"semantics_{each.level}"
+            losses[name] = Loss(error, title, weight, count)
+            if config.distance == "squared" and each is finest:
                 variance = _variance(features[rows[::8]], None if counted is None else counted[::8])
-                shares.append(1 - error.detach() / variance)
-        title = f"{SAID[config.distance]} of tokens' 2D features"
-        losses = {"semantics": Loss(_mean(errors), title, config.semantics)}
-        if shares:
-            said = "Share of the 2D features' variance that is predicted"
-            losses["explained"] = Loss(_mean(shares), said, None)
+                explained = 1 - mean(error.detach(), count) / variance
+                losses["explained"] = Loss(explained, "Share of the 2D features' variance that is predicted", None)
         return losses
 
     def _ask_teacher(
@@ -282,15 +288,12 @@ class I2PMAETask(PointM2AETask):
         return self.model.most_visible if ratio is None else self.model.most_at(ratio)
 
 
-def _mean(values: Sequence[Float[Tensor, ""]]) -> Float[Tensor, ""]:
-    """Of one or more figures; a single one as it is."""
-    return values[0] if len(values) == 1 else torch.stack(list(values)).mean()
-
-
 def _variance(values: Float[Tensor, "g k s"], counted: Bool[Tensor, " g"] | None) -> Float[Tensor, ""]:
-    """Of each channel over the counted groups, averaged over the channels."""
+    """Of each channel over the counted groups of all processes, averaged over the channels."""
     if counted is None:
-        return values.var((0, 1), correction=0).mean()
-    weight = counted[:, None, None].to(values.dtype) / (counted.sum() * values.shape[1])
-    mean = (values * weight).sum((0, 1))
-    return ((values - mean).square() * weight).sum((0, 1)).mean()
+        if ranks.world() == 1:
+            return values.var((0, 1), correction=0).mean()
+        counted = torch.ones(len(values), dtype=torch.bool, device=values.device)
+    weight = counted[:, None, None].to(values.dtype) / (total(counted.sum()) * values.shape[1])
+    centre = total((values * weight).sum((0, 1)))
+    return total(((values - centre).square() * weight).sum((0, 1))).mean()

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from i2pmae.common.exchange import mean, part_of, rows
 from i2pmae.common.seeds import numpy_generator
 from i2pmae.methods.i2p_mae.config import WholeConfig
 from i2pmae.methods.i2p_mae.predictor import ViewPredictor
 from i2pmae.methods.losses import view_contrast, view_regression
-from i2pmae.training.task import Loss, Losses
+from i2pmae.training.task import Batch, Loss, Losses
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["WholeTargets"]
@@ -76,32 +77,32 @@ class WholeTargets:
         self,
         predictor: ViewPredictor | None,
         predicted: Float[Tensor, "b v d"] | None,
-        index: Int[Tensor, " b"],
+        batch: Batch,
         given: Float[Tensor, "b v d"] | None,
         rng: torch.Generator,
     ) -> Losses:
         """``views`` (regression) with ``views_explained``, the share of the vectors' variance over the batch that is
         predicted, and ``view_contrast``, as far as they are wanted; ``given`` are the vectors of the batch where none
         are cached."""
-        config = self.config
+        config, part = self.config, part_of(rng)
         assert predictor is not None and predicted is not None
         with torch.no_grad():
             device = predicted.device
-            vectors = self.cached.pooled(index, device) if self.cached is not None else given
+            vectors = self.cached.pooled(batch["index"], device) if self.cached is not None else given
             assert vectors is not None
             target = self.prepared(vectors)
             others = target[:0]
             if config.contrast and config.others and self.cached is not None:
-                others = self.prepared(self.cached.pooled(self._drawn(index, rng), device))
+                others = self.prepared(self.cached.pooled(self._drawn(batch.get("whole", batch["index"]), rng), device))
         losses: Losses = {}
         if config.regression:
             distance = view_regression(predicted, target, config.distance)
             losses["views"] = Loss(distance, "Distance of the vectors of whole views", config.regression)
-            error = (predicted.detach().float() - target).square().mean()
-            explained = 1 - error / target.var(0, correction=0).mean().clamp_min(1e-12)
+            error = mean((predicted.detach().float() - target).square().mean(), len(target))
+            explained = 1 - error / rows(target, part).var(0, correction=0).mean().clamp_min(1e-12)
             losses["views_explained"] = Loss(explained, "Share of the views' variance that is predicted", None)
         if config.contrast:
-            found = view_contrast(predicted, target, others, predictor.log_scale)
+            found = view_contrast(predicted, target, others, predictor.log_scale, part)
             losses["view_contrast"] = Loss(found, "Contrast of the vectors of whole views", config.contrast)
         return losses
 

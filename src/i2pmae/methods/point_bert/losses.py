@@ -43,17 +43,19 @@ def contrast(
 
 def mixed_contrast(
     query: Float[Tensor, "b d"],
-    keys: Float[Tensor, "b d"],
+    keys: Float[Tensor, "whole d"],
     queue: Float[Tensor, "q d"],
     temperature: float,
     share: Float[Tensor, "b"],
     partner: Int[Tensor, "b"],
+    first: int = 0,
 ) -> Float[Tensor, ""]:
     """The same for mixtures of two clouds, among the keys of the batch and of the queue (Point-BERT §3.3).
 
-    Mixture i holds ``share[i]`` of cloud i, whose key is as much of its label; the rest is that of its ``partner``.
+    Mixture i holds ``share[i]`` of cloud i, whose key is as much of its label; the rest is that of its ``partner``. The
+    mixtures may be a part of the batch: the first is that of its cloud ``first``.
     """
     likeness = (query @ torch.cat([keys, queue]).T).float() / temperature
     surprise = -likeness.log_softmax(1)
-    own = torch.arange(len(query), device=query.device)
-    return (share * surprise[own, own] + (1 - share) * surprise[own, partner]).mean()
+    row = torch.arange(len(query), device=query.device)
+    return (share * surprise[row, first + row] + (1 - share) * surprise[row, partner]).mean()

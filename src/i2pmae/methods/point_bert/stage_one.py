@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import say
 from i2pmae.common.seeds import derive
@@ -69,7 +70,7 @@ def _own(setting: Setting, stage: StageOneConfig) -> StageOne:
         torch.manual_seed(derive(stage.training.seed, "weights", "stage one"))
         task = StageOneTask(DiscreteVAE(stage.model), stage.stage, stage.data.points)
         found = fit(task, setting.clouds, stage.training, folder.path, resume=True, shown=setting.shown)
-        if not (folder.path / RESULTS_FILE).exists():
+        if ranks.is_main() and not (folder.path / RESULTS_FILE).exists():
             _store(task.model, stage, setting, found, folder.path)
     return StageOne(task.model, fitted=found)
 

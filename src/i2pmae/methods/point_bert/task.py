@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from i2pmae.common.exchange import part_of, rows, uniform
 from i2pmae.common.seeds import derive, torch_generator
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.masking import block_mask, block_sizes
@@ -156,27 +157,34 @@ class PointBERTTask(PretrainTask):
         mixed_masked = choose_masked(sizes, mixture.hierarchy, rng)
         mixed = self.model(mixture.hierarchy, mixed_masked)
         keys = self.model.keys(hierarchy, choose_masked(sizes, hierarchy, rng))
+        part = part_of(rng)
+        all_keys, first = rows(keys, part), 0 if part is None else part.first
         queue = self.model.queue.clone()
-        self.model.enqueue(keys)
+        self.model.enqueue(all_keys)
         wanted = _wanted(words, found.tokens)
         of_words = functional.cross_entropy(found.words.float(), wanted)
         of_mixed = functional.cross_entropy(mixed.words.float(), _wanted(mixture.words, mixed.tokens))
         told_apart = contrast(found.cloud, keys, queue, sizes.temperature)
-        mixed_apart = mixed_contrast(mixed.cloud, keys, queue, sizes.temperature, mixture.share, mixture.partner)
+        mixed_apart = mixed_contrast(
+            mixed.cloud, all_keys, queue, sizes.temperature, mixture.share, mixture.partner, first
+        )
         right = counted_mean((found.words.argmax(-1) == wanted).float(), found.tokens.counted)
         weights = self.config.bert
         return {
-            "words": Loss(of_words, "Cross-entropy of masked tokens' words", weights.words),
+            "words": Loss(of_words, "Cross-entropy of masked tokens' words", weights.words, masked.sum()),
             "contrast": Loss(told_apart, "Cross-entropy of finding a cloud's own description", weights.contrast),
             "mixed_words": Loss(
-                of_mixed, "Cross-entropy of masked tokens' words in mixtures of two clouds", weights.mixed_words
+                of_mixed,
+                "Cross-entropy of masked tokens' words in mixtures of two clouds",
+                weights.mixed_words,
+                mixed_masked.sum(),
             ),
             "mixed_contrast": Loss(
                 mixed_apart,
                 "Cross-entropy of finding the descriptions of a mixture's clouds",
                 weights.mixed_contrast,
             ),
-            "word_accuracy": Loss(right, "Share of masked tokens whose word is predicted", None),
+            "word_accuracy": Loss(right, "Share of masked tokens whose word is predicted", None, masked.sum()),
         }
 
     @torch.no_grad()
@@ -236,13 +244,18 @@ def _wanted(words: Int[Tensor, "b m"], tokens: Selection) -> Int[Tensor, " maske
 
 
 def mix(hierarchy: Hierarchy, words: Int[Tensor, "b m"], rng: torch.Generator) -> Mixture:
-    """Each cloud with a random part of its groups replaced by those of another, with their words (Point-BERT §3.3)."""
-    level = hierarchy[0]
-    share = torch.rand(len(words), generator=rng, device=words.device)
-    own = torch.rand(words.shape, generator=rng, device=words.device) < share[:, None]
-    partner = torch.arange(len(words), device=words.device).flip(0)
+    """Each cloud with a random part of its groups replaced by those of another, with their words (Point-BERT §3.3).
+
+    The partner may be with another process: it is one of the whole batch.
+    """
+    level, part = hierarchy[0], part_of(rng)
+    share = uniform((len(words),), rng, words.device)
+    own = uniform(words.shape, rng, words.device) < share[:, None]
+    partner = torch.arange(len(words) if part is None else part.total, device=words.device).flip(0)
+    if part is not None:
+        partner = partner[part.first : part.first + part.count]
 
     def mixed(values: Tensor) -> Tensor:
-        return torch.where(own.view(*own.shape, *[1] * (values.dim() - 2)), values, values[partner])
+        return torch.where(own.view(*own.shape, *[1] * (values.dim() - 2)), values, rows(values, part)[partner])
 
     return Mixture((Level(*map(mixed, level)),), mixed(words), share, partner)

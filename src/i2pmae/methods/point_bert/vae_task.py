@@ -2,6 +2,7 @@
 
 import torch
 
+from i2pmae.common.exchange import total
 from i2pmae.methods.point_bert.config import StageOneTraining
 from i2pmae.methods.point_bert.dvae import DiscreteVAE
 from i2pmae.methods.point_bert.losses import uniform_divergence, vae_reconstruction_loss
@@ -45,6 +46,7 @@ class StageOneTask:
         words = found.logits.detach().argmax(-1).flatten()
         # torch.bincount looks for the largest value first, for which a GPU has to be waited for.
         counts = words.new_zeros(self.model.config.codes).scatter_add_(0, words, torch.ones_like(words))
+        counts = total(counts)
         used = counts / counts.sum()
         error = vae_reconstruction_loss(found.coarse, found.fine, hierarchy[0].offsets)
         temperature = found.logits.new_full((), self.temperature)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import nn
 
 from i2pmae.encoders.base import PointModel, initialise
+from i2pmae.encoders.layers import Dropout
 from i2pmae.encoders.norms import BatchNorm
 from i2pmae.encoders.pooling import of_levels
 from i2pmae.encoders.tokens import pooled_width
@@ -30,7 +31,7 @@ class Classifier(PointModel):
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
             norm = [BatchNorm(outputs)] if config.head_norm else []
-            layers += [nn.Linear(inputs, outputs), *norm, nn.ReLU(), nn.Dropout(config.dropout)]
+            layers += [nn.Linear(inputs, outputs), *norm, nn.ReLU(), Dropout(config.dropout)]
         self.head = nn.Sequential(*layers, nn.Linear(widths[-1], len(config.classes)))
         self.apply(initialise)
 

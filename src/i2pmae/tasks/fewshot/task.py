@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 from i2pmae.common.seeds import derive
 from i2pmae.data.benchmarks.fewshot import FEWSHOT, open_folds
@@ -65,9 +66,10 @@ def _open(config: TaskRunConfig, say: Say, shown: bool) -> FoldTasks:
         folds = few_shot_folds(clouds, task.ways, task.shots, queries=task.queries, folds=task.folds, seed=seed)
         return FoldTasks(folds, f"Folds drawn by seed {seed}.")
     request = request_for(plan_source(data.source), data.points, data.up, parts="none", seed=seed)
-    sets = open_folds(
-        path, task.ways, task.shots, request, cache=data.cache, max_bad_share=data.max_bad_share, shown=shown
-    )
+    with ranks.main_first():
+        sets = open_folds(
+            path, task.ways, task.shots, request, cache=data.cache, max_bad_share=data.max_bad_share, shown=shown
+        )
     if len(sets) < task.folds:
         raise UsageError(f"{path} has {len(sets)} folds of this setting, but {task.folds} were asked for: set --folds.")
     for note in sets[0].notes:
@@ -124,7 +126,7 @@ def _encoder(setup: Setup) -> Encoder:
 def _fold(setup: Setup, tasks: FoldTasks, index: int, folder: Path, resume: bool) -> RunRecord:
     """The record of one fold, which its own folder keeps."""
     place = folder / f"fold-{index}"
-    done = stored_record(place) if resume else None
+    done = ranks.on_main(lambda: stored_record(place)) if resume else None
     if done is not None:
         return done
     config, task, fold = setup.config, _own(setup.config), tasks.folds[index]
@@ -154,8 +156,9 @@ def _fold(setup: Setup, tasks: FoldTasks, index: int, folder: Path, resume: bool
         figures=fitted.figures(len(train)),
         output=place,
     )
-    record.save(place / RESULTS_FILE)
-    shutil.rmtree(place / "checkpoints", ignore_errors=True)
+    if ranks.is_main():
+        record.save(place / RESULTS_FILE)
+        shutil.rmtree(place / "checkpoints", ignore_errors=True)
     return record
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from i2pmae.common.errors import UsageError
 from i2pmae.encoders.base import PointModel, initialise
+from i2pmae.encoders.layers import Dropout
 from i2pmae.encoders.norms import BatchNorm
 from i2pmae.ops import fixed_shapes, three_nn_interpolate
 from i2pmae.tasks.segmentation.config import SegmenterConfig
@@ -30,7 +31,7 @@ class _PointMLP(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(widths))
         self.norms = nn.ModuleList(BatchNorm(width) for width in widths[1:])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "b n c"], shared: Float[Tensor, "b s"] | None = None) -> Float[Tensor, "b n d"]:
         n = x.shape[1]

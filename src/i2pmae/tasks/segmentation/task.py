@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from i2pmae.common.progress import track
+from i2pmae.common.ranks import share_out
 from i2pmae.common.seeds import derive, torch_generator
 from i2pmae.data.choosing import one_per_class
 from i2pmae.data.clouds import CloudSet
@@ -183,8 +184,8 @@ def _voted(task: SegmentationTask, test: CloudSet, found: _Labelled, setup: Setu
     seen = np.take_along_axis(np.asarray(test.points), found.points[..., None], 1)
     model, parts, seed, scores = task.model.eval(), task.parts, setup.config.training.seed, []
     for repeat in track(range(validated(setup.config).votes), f"Voting, {VOTES} times", shown=setup.shown):
-        named = []
-        for start in range(0, len(test), BATCH):
+
+        def named(start: int, repeat: int = repeat) -> np.ndarray:
             rows = slice(start, min(start + BATCH, len(test)))
             category = task.categories(test, rows)
             logits = vote(
@@ -194,8 +195,10 @@ def _voted(task: SegmentationTask, test: CloudSet, found: _Labelled, setup: Setu
                 VOTES,
                 torch_generator(seed, "vote", repeat, start, device=task.device),
             )
-            named.append(best_parts(logits, category, parts.categories).cpu().numpy())
-        scores.append(float(found.ious(test, parts, np.concatenate(named)).mean()))
+            return best_parts(logits, category, parts.categories).cpu().numpy()
+
+        voted = np.concatenate(list(share_out(range(0, len(test), BATCH), named)))
+        scores.append(float(found.ious(test, parts, voted).mean()))
     return Score.of(scores)
 
 

@@ -30,6 +30,8 @@ class StepRecord:
     """Seconds since the step before it."""
     seconds: float
     """Seconds since the run began, also before a resume."""
+    waited: float = 0.0
+    """Of the seconds since the step before it, those in which there was nothing to do but to wait for data."""
 
     @property
     def clouds_per_second(self) -> float:

@@ -9,12 +9,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import CheckpointError
 from i2pmae.common.files import write_bytes, write_text
 from i2pmae.common.progress import say
 from i2pmae.training.checkpoint import load_model
 from i2pmae.training.hooks.base import Hook
 from i2pmae.training.task import Task
+from i2pmae.typing import Tensor
 
 __all__ = ["BestEpoch", "Validation"]
 
@@ -60,16 +62,22 @@ class BestEpoch(Hook):
 
     def after_epoch(self, epoch: int, task: Task) -> None:
         """Measure the epoch, if its turn has come."""
-        rows = [row for row in self.rows() if row.epoch < epoch]  # this epoch may have been measured before a kill
+        row = None
+        if epoch % self.every == 0 or epoch == self.epochs:
+            row = Validation(epoch, *self.measure())  # by all processes together
+        ranks.on_main(lambda: self._note(epoch, row, task.model))
+
+    def _note(self, epoch: int, row: Validation | None, model: nn.Module) -> None:
+        """Write down what the epoch reached, if it was measured, and keep its weights if they are the best."""
+        rows = [row for row in self._rows() if row.epoch < epoch]  # this epoch may have been measured before a kill
         best = max(rows, key=lambda row: row.merit, default=None)
         for path in self._kept():
             if best is None or path != self._weights(best.epoch):
                 path.unlink()
-        if epoch % self.every == 0 or epoch == self.epochs:
-            row = Validation(epoch, *self.measure())
+        if row is not None:
             rows.append(row)
             if best is None or row.merit > best.merit:
-                state = {name: value.detach().cpu().contiguous() for name, value in task.model.state_dict().items()}
+                state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
                 write_bytes(self._weights(epoch), save(state))
             if self.shown:
                 name = self.name.replace("_", " ")
@@ -79,6 +87,9 @@ class BestEpoch(Hook):
 
     def rows(self) -> list[Validation]:
         """All epochs that were measured; :class:`CheckpointError` for a file that something else wrote."""
+        return ranks.on_main(self._rows)
+
+    def _rows(self) -> list[Validation]:
         path = self.folder / VALIDATION_FILE
         if not path.exists():
             return []
@@ -97,19 +108,23 @@ class BestEpoch(Hook):
         if best is None:
             raise CheckpointError(f"{self.folder} has no {VALIDATION_FILE}: no epoch can be chosen. Start again.")
         path = self._weights(best.epoch)
-        try:
-            state = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(
-                f"The weights of the best epoch, {path}, are missing or damaged ({error}). Put back a copy, or start "
-                "again in another folder."
-            ) from None
-        load_model(path, model, state)
+
+        def read() -> dict[str, Tensor]:
+            try:
+                return load_file(path)
+            except (OSError, SafetensorError) as error:
+                raise CheckpointError(
+                    f"The weights of the best epoch, {path}, are missing or damaged ({error}). Put back a copy, or "
+                    "start again in another folder."
+                ) from None
+
+        load_model(path, model, ranks.on_main(read))
         return best
 
     def clear(self) -> None:
         """Remove the kept weights, once they are stored elsewhere."""
-        shutil.rmtree(self._weights(0).parent, ignore_errors=True)
+        if ranks.is_main():
+            shutil.rmtree(self._weights(0).parent, ignore_errors=True)
 
     def _weights(self, epoch: int) -> Path:
         return self.folder / "best" / f"epoch-{epoch:04}.safetensors"

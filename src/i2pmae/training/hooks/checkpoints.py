@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from i2pmae.common.errors import TrainingInterrupted
+from i2pmae.common import ranks
 from i2pmae.training.batches import BatchPlan
 from i2pmae.training.checkpoint import Checkpoint, save_checkpoint
 from i2pmae.training.history import MetricsLog
@@ -52,11 +52,13 @@ class Checkpoints(Hook):
     def _save(self) -> None:
         """Write a checkpoint; :class:`TrainingInterrupted` where the run was asked to stop."""
         stopping, step, epoch = self.stop.requested, self.record.step, self.record.epoch
-        self.metrics.sync()  # first, so that the rows up to a checkpoint are always there
-        save_checkpoint(self.path, self.checkpoint(self.record))
+        if ranks.is_main():
+            self.metrics.sync()  # first, so that the rows up to a checkpoint are always there
+            save_checkpoint(self.path, self.checkpoint(self.record))
         self.last = time.monotonic()
         if stopping:
-            raise TrainingInterrupted(
+            ranks.barrier()  # no process ends before the checkpoint is there
+            raise self.stop.interrupted(
                 f"Stopped at step {step} of {self.plan.steps} (epoch {epoch} of {self.plan.epochs}); the checkpoint is "
                 f"{self.path}. Run the same command with --resume to go on."
             )

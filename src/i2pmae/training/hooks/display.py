@@ -7,6 +7,7 @@ from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from i2pmae.common import ranks
 from i2pmae.common.progress import console, text_column
 from i2pmae.training.hooks.base import Hook, StepRecord
 from i2pmae.training.task import METRIC_PREFIX
@@ -17,15 +18,19 @@ LINE_SECONDS = 10.0
 """Time between two lines where there is no terminal."""
 WIDE = 110
 """Columns that a terminal needs for the bar itself and the count of steps beside the figures."""
+WAITING = "waiting"
+"""What stands beside the share of the time in which data is waited for."""
 SMOOTHING = 0.9
 """Share of the old value in each new smoothed one."""
 
 
 class ProgressDisplay(Hook):
-    """Epoch, step, smoothed losses, clouds per second and time left, on standard error."""
+    """Epoch, step, smoothed losses, clouds per second, the share of the time in which data was waited for, and the time
+    left, on standard error."""
 
     def __init__(self, start: int, steps: int, epochs: int, shown: bool) -> None:
-        self._start, self._steps, self._epochs, self._shown = start, steps, epochs, shown
+        self._start, self._steps, self._epochs = start, steps, epochs
+        self._shown = shown and ranks.is_main()
         self._console = console()
         self._smooth: dict[str, float] = {}
         self._began = self._last_line = time.monotonic()
@@ -60,14 +65,19 @@ class ProgressDisplay(Hook):
 
     def after_step(self, record: StepRecord) -> None:
         """Show the state after the step."""
-        self.update(record.step, record.epoch, record.losses, record.clouds_per_second)
+        share = record.waited / max(record.took, 1e-9)
+        self.update(record.step, record.epoch, record.losses, record.clouds_per_second, share)
 
-    def update(self, step: int, epoch: int, losses: Mapping[str, float], clouds_per_second: float) -> None:
-        """Show the state after ``step`` steps."""
+    def update(
+        self, step: int, epoch: int, losses: Mapping[str, float], clouds_per_second: float, waiting: float | None = None
+    ) -> None:
+        """Show the state after ``step`` steps; ``waiting`` is the share of the time in which data was waited for, where
+        that is known."""
         if not self._shown:
             return
         minimised = {name: value for name, value in losses.items() if not name.startswith(METRIC_PREFIX)}
-        for name, value in {**minimised, "clouds/s": clouds_per_second}.items():
+        shares = {} if waiting is None else {WAITING: min(waiting, 1.0)}
+        for name, value in {**minimised, "clouds/s": clouds_per_second, **shares}.items():
             self._smooth[name] = SMOOTHING * self._smooth.get(name, value) + (1 - SMOOTHING) * value
         if self._bar is not None:
             self._bar.update(
@@ -83,7 +93,10 @@ class ProgressDisplay(Hook):
             )
 
     def _figures(self, separator: str) -> str:
-        return separator.join(
-            f"{value:.0f} {name}" if name == "clouds/s" else f"{name} {value:.3g}"
-            for name, value in self._smooth.items()
-        )
+        return separator.join(_figure(name, value) for name, value in self._smooth.items())
+
+
+def _figure(name: str, value: float) -> str:
+    if name == WAITING:
+        return f"{value:.0%} {name}"
+    return f"{value:.0f} {name}" if name == "clouds/s" else f"{name} {value:.3g}"

@@ -1,0 +1,90 @@
+"""Commands in several processes of this machine."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from i2pmae import cli
+from i2pmae.cli.spread import run_together
+from i2pmae.common.errors import ToldElsewhere, TrainingInterrupted
+
+SHORT = ("--clouds", "24", "--points", "512", "--epochs", "2", "--batch-size", "5", "--device", "cpu", "--no-report")
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "i2pmae", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=900
+    )
+
+
+@pytest.mark.slow
+def test_a_run_in_two_processes_is_that_of_one(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    done = [
+        command("pretrain", "point-mae-tiny", *SHORT, "--output", folder, "--devices", count)
+        for count, folder in enumerate(folders, start=1)
+    ]
+    for process in done:
+        assert process.returncode == 0, process.stderr
+        assert process.stdout.count("run folder") == 1
+    assert "2 processes on cpu" in done[1].stderr
+    rows = [list(csv.DictReader((folder / "metrics.csv").open())) for folder in folders]
+    assert len(rows[0]) == len(rows[1]) > 0
+    for one, two in zip(*rows, strict=True):
+        assert abs(float(one["coordinates"]) - float(two["coordinates"])) < 0.02 * float(one["coordinates"])
+    records = [json.loads((folder / "results.json").read_text()) for folder in folders]
+    assert records[0]["test_clouds"] == records[1]["test_clouds"]
+    embedded = tmp_path / "one.parquet", tmp_path / "two.parquet"
+    arguments = ["embed", folders[0], "shapes", "--clouds", "30", "--points", "512", "--batch-size", "4"]
+    assert command(*arguments, "--device", "cpu", "--output", embedded[0]).returncode == 0
+    both = [sys.executable, "-m", "i2pmae", *map(str, arguments), "--device", "cpu", "--output", str(embedded[1])]
+    assert run_together(2, both) == 0
+    tables = [pq.read_table(path) for path in embedded]
+    assert tables[0]["id"].to_pylist() == tables[1]["id"].to_pylist()
+    vectors = [np.stack(table["embedding"].to_numpy()) for table in tables]
+    assert np.array_equal(*vectors)
+
+
+def test_the_status_is_that_of_the_process_that_failed(tmp_path):
+    code = "import os, sys; sys.exit(int(os.environ['RANK']) * 3)"
+    assert run_together(2, [sys.executable, "-c", code]) == 3
+    assert run_together(2, [sys.executable, "-c", "pass"]) == 0
+
+
+def test_processes_that_are_all_killed_are_an_error(capfd):
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert run_together(2, [sys.executable, "-c", code]) == 1
+    assert "All 2 processes were killed" in capfd.readouterr().err
+
+
+def test_each_process_knows_its_place(tmp_path: Path):
+    code = f"import os, pathlib; e = os.environ; pathlib.Path({str(tmp_path)!r}, e['RANK']).write_text(e['WORLD_SIZE'])"
+    assert run_together(3, [sys.executable, "-c", code]) == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"0": "3", "1": "3", "2": "3"}
+
+
+@pytest.mark.parametrize(("again", "status"), [(True, 75), (False, 1)])
+def test_a_run_that_a_scheduler_stopped_is_to_be_tried_again(monkeypatch, capsys, again, status):
+    stopped = TrainingInterrupted("Stopped at step 3.")
+    stopped.again = again
+    monkeypatch.setattr(cli, "_dispatch", lambda arguments: raised(stopped))
+    assert cli.main(["pretrain"]) == status
+    assert "Stopped at step 3." in capsys.readouterr().err
+
+
+def test_what_another_process_tells_is_not_told_again(monkeypatch, capsys):
+    told = ToldElsewhere("no labels")
+    told.status = 75
+    monkeypatch.setattr(cli, "_dispatch", lambda arguments: raised(told))
+    assert cli.main(["pretrain"]) == 75
+    assert capsys.readouterr() == ("", "")
+
+
+def raised(error: Exception) -> None:
+    raise error

@@ -47,6 +47,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "probe": ("--clouds", "60", "--features", "6", "--classes", "3", "--tolerances", "0.1", "0.01"),
     "published": ("--recipe", "tiny", "--clouds", "1", "--repeats", "1", "--device", "cpu", "--output", "{output}"),
     "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0", "--repeats", "1"),
+    "search": ("--sizes", "300", "--queries", "5", "--shapes", "50", "--points", "64", "--checkpoint", "{run}"),
     "shapes": ("--points", "64", "--rounds", "1"),
     "teachers": ("embedded", "--images", "1", "--rounds", "1"),
 }
@@ -60,6 +61,7 @@ LAST: dict[str, tuple[str, ...]] = {
     "probe": ("0.01",),
     "published": ("grouping",),
     "reading": ("workers 0: 8 clouds",),
+    "search": ("by part: ", "are the part of the query"),
     "shapes": ("64 points", "clean"),
     "teachers": ("embedded bf16:", "eager attention"),
 }

@@ -7,8 +7,9 @@
 >>> encoder.module                                         # the same as a torch.nn.Module with gradients
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
-Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``probe``,
-``predict``, ``view``, ``convert``, ``export``, ``list_models``, ``check``, ``prepare``, ``results``, ``bench``.
+Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``index``,
+``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``list_models``, ``check``,
+``prepare``, ``results``, ``bench``.
 """
 
 from importlib.metadata import version
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from i2pmae.commands.export import export
     from i2pmae.commands.fewshot import fewshot
     from i2pmae.commands.finetune import finetune
+    from i2pmae.commands.index import index
     from i2pmae.commands.models import list_models
     from i2pmae.commands.predict import predict
     from i2pmae.commands.pretrain import pretrain
     from i2pmae.commands.probe import probe
     from i2pmae.commands.recipes import recipe, recipes
     from i2pmae.commands.results import results
+    from i2pmae.commands.search import search
     from i2pmae.commands.segment import segment
     from i2pmae.commands.use import load, load_predictor
     from i2pmae.commands.view import view
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from i2pmae.data.shapes import ShapesConfig, make_shapes
     from i2pmae.evaluation.probe import linear_probe
     from i2pmae.methods.config import PretrainConfig
+    from i2pmae.retrieval.index import Index
     from i2pmae.runs.record import RunRecord
     from i2pmae.tasks.config import TaskRunConfig
     from i2pmae.teachers.loading import load_teacher
@@ -54,8 +58,8 @@ __version__ = version("i2pmae")
 _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
-        *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "predict", "pretrain", "probe"),
-        *("results", "segment", "view"),
+        *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "index", "predict", "pretrain"),
+        *("probe", "results", "search", "segment", "view"),
     )
 }
 _HOMES = {
@@ -79,6 +83,7 @@ _HOMES = {
     "make_shapes": "i2pmae.data.shapes",
     "linear_probe": "i2pmae.evaluation.probe",
     "PretrainConfig": "i2pmae.methods.config",
+    "Index": "i2pmae.retrieval.index",
     "RunRecord": "i2pmae.runs.record",
     "TaskRunConfig": "i2pmae.tasks.config",
     "load_teacher": "i2pmae.teachers.loading",
@@ -94,6 +99,7 @@ __all__ = [
     "DataConfig",
     "Encoder",
     "I2PError",
+    "Index",
     "PretrainConfig",
     "RunRecord",
     "ShapesConfig",
@@ -108,6 +114,7 @@ __all__ = [
     "export",
     "fewshot",
     "finetune",
+    "index",
     "linear_probe",
     "list_models",
     "load",
@@ -123,6 +130,7 @@ __all__ = [
     "recipe",
     "recipes",
     "results",
+    "search",
     "segment",
     "view",
 ]

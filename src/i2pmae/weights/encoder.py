@@ -6,6 +6,7 @@ from typing import Any, Literal
 from i2pmae.common.errors import UsageError
 from i2pmae.encoders.base import PointModel, TokenEncoder
 from i2pmae.encoders.pooling import POOLINGS, Pooling
+from i2pmae.teachers.vision import weights_digest
 from i2pmae.typing import Float, Tensor
 from i2pmae.weights.applied import AppliedModel, like
 from i2pmae.weights.clouds import given_points, thin
@@ -87,6 +88,11 @@ class Encoder(AppliedModel):
             "i2pmae_version": record.i2pmae_version,
             "notes": notes,
         }
+
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that change with the encoder and with its read-out, and with nothing else."""
+        about = (self.model.encoder.config.alone().model_dump_json(), self.pooling, self.model.shows_all)
+        return weights_digest(about, self.model.encoder)
 
     @cached_property
     def module(self) -> EmbeddingModule:

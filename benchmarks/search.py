@@ -5,7 +5,8 @@ python benchmarks/search.py [--sizes 1000 100000] [--channels 672] [--queries 10
 
 The many vectors are drawn from a normal distribution with the mean and the covariance of the encoder's embeddings of
 the built-in shapes (cut to so many channels), since vectors without any structure would be harder to search than those
-of an encoder. Queries are drawn likewise. Times are those of the processor, a query. Recall is the share of the exact ``top`` that the graph finds.
+of an encoder. Queries are drawn likewise. Times are those of the processor, for a query. Recall is the share of the
+exact ``top`` that the graph finds.
 """
 
 import argparse

@@ -1,15 +1,15 @@
 """Encoders of 3D point clouds that are taught by 2D image models (I2P-MAE, arXiv 2212.06785).
 
 >>> import i2pmae
->>> encoder = i2pmae.load("runs/pretrain")                 # a run folder, a weights folder, a name such as "tiny"
+>>> encoder = i2pmae.load("runs/pretrain")                 # a run folder, a weights folder, "tiny", "hf-hub:ORG/NAME"
 >>> encoder.embed(points)                                  # (b, n, 3) or (n, 3) to (b, c) or (c,)
 >>> encoder.point_features(points)                         # (b, n, d)
 >>> encoder.module                                         # the same as a torch.nn.Module with gradients
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
 Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``index``,
-``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``list_models``, ``check``,
-``prepare``, ``results``, ``bench``.
+``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``list_models``,
+``check``, ``prepare``, ``results``, ``bench``.
 """
 
 from importlib.metadata import version
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from i2pmae.commands.predict import predict
     from i2pmae.commands.pretrain import pretrain
     from i2pmae.commands.probe import probe
+    from i2pmae.commands.push import push
     from i2pmae.commands.recipes import recipe, recipes
     from i2pmae.commands.results import results
     from i2pmae.commands.search import search
@@ -59,7 +60,7 @@ _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
         *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "index", "predict", "pretrain"),
-        *("probe", "results", "search", "segment", "view"),
+        *("probe", "push", "results", "search", "segment", "view"),
     )
 }
 _HOMES = {
@@ -88,7 +89,7 @@ _HOMES = {
     "TaskRunConfig": "i2pmae.tasks.config",
     "load_teacher": "i2pmae.teachers.loading",
     "TrainingConfig": "i2pmae.training.config",
-    "Encoder": "i2pmae.weights.encoder",
+    "Encoder": "i2pmae.commands.use",  # which makes known all kinds of models that an encoder may be of
 }
 """Public names and the modules they come from, imported on first use: ``i2pmae --help`` must not wait for PyTorch."""
 
@@ -127,6 +128,7 @@ __all__ = [
     "prepare",
     "pretrain",
     "probe",
+    "push",
     "recipe",
     "recipes",
     "results",

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "predict": "Name the class of each cloud, or the part of each point, by a fine-tuned model.",
     "convert": "Make a weights folder from a checkpoint that a method's authors released.",
     "export": "Store the encoder of a pre-trained model alone, in half precision.",
+    "push": "Publish weights on the Hugging Face hub, with a model card of what their run measured.",
     "results": "Print the results of several runs side by side.",
     "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
     "bench": "Measure how fast this machine is: operations, teacher, step, embedding, probe, start-up.",

@@ -7,15 +7,12 @@ import i2pmae.methods
 import i2pmae.tasks  # noqa: F401  (both make known what weights can be for)
 from i2pmae.common.errors import CheckpointError, UsageError
 from i2pmae.runs.record import RunRecord
+from i2pmae.weights.card import PROBES
 from i2pmae.weights.named import RECORD_FILE, WEIGHTS_FILE, locate
 from i2pmae.weights.store import save_weights
 from i2pmae.weights.transfer import encoder_alone, load_pretrained
 
-__all__ = ["PROBE", "export"]
-
-PROBE = {"accuracy": "probe", "twin": "probe_untrained", "data": "probe_data"}
-"""Where the notes of exported weights keep what the probe of their run found: for the weights, the initial ones, on
-which data."""
+__all__ = ["export"]
 
 
 def export(checkpoint: str | Path, output: str | Path, *, precision: Literal["fp16", "fp32"] = "fp16") -> Path:
@@ -56,5 +53,5 @@ def _probe(folder: Path) -> dict[str, Any]:
         return {}
     if found.kind != "pretrain" or "accuracy" not in found.scores:
         return {}
-    before = {} if found.twin is None else {PROBE["twin"]: found.twin.accuracy}
-    return {PROBE["accuracy"]: found.accuracy, **before, PROBE["data"]: found.data}
+    before = {} if found.twin is None else {PROBES["twin"]: found.twin.accuracy}
+    return {PROBES["accuracy"]: found.accuracy, **before, PROBES["data"]: found.data}

@@ -11,7 +11,7 @@ from i2pmae.encoders.pooling import Pooling
 from i2pmae.retrieval.index import Graphs, Index, make_index
 from i2pmae.retrieval.store import check_new
 from i2pmae.weights.encoder import Encoder
-from i2pmae.weights.named import is_name
+from i2pmae.weights.named import is_name, on_hub
 
 __all__ = ["index"]
 
@@ -72,7 +72,7 @@ def index(
 
 def _lasting(named: str, given: object) -> str:
     """What the checkpoint is found by from anywhere: its name, or its absolute path; empty for one that was loaded."""
-    if not named or (isinstance(given, str | None) and is_name(named)):
+    if not named or (isinstance(given, str | None) and (is_name(named) or on_hub(named))):
         return named
     path = Path(named).expanduser()
     if not path.exists():

@@ -136,8 +136,10 @@ def _results(run: RunRecord) -> str:
     columns = {"these weights": run}
     columns |= {"started from": run.children[START]} if START in run.children else {}
     columns |= {"without pre-training": run.twin} if run.twin is not None else {}
-    head = ["", *columns]
-    rows = [[name.replace("_", " "), *(_score(record, name) for record in columns.values())] for name in run.scores]
+    head: list[object] = ["", *columns]
+    rows: list[list[object]] = [
+        [name.replace("_", " "), *(_score(record, name) for record in columns.values())] for name in run.scores
+    ]
     lines = ["| " + " | ".join(map(cell, row)) + " |" for row in (head, *rows)]
     lines.insert(1, "|---" * len(head) + "|")
     data = run.data.rstrip("/\\").replace("\\", "/").rpartition("/")[2]

@@ -10,7 +10,7 @@ from i2pmae.teachers.attention import listening
 from i2pmae.teachers.base import TeacherMaps
 from i2pmae.typing import Float, Tensor
 
-__all__ = ["FAMILIES", "Family", "Reader"]
+__all__ = ["FAMILIES", "IMAGENET", "OPENAI", "Family", "Reader", "grid", "summed_up"]
 
 Reader = Callable[[Any, Tensor, dict[str, Any]], TeacherMaps]
 """Maps from (model, normalised images, options of its forward)."""
@@ -20,14 +20,14 @@ OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.275777
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
-def _grid(tokens: Float[Tensor, "b t c"], prefix: int) -> Float[Tensor, "b c h w"]:
+def grid(tokens: Float[Tensor, "b t c"], prefix: int) -> Float[Tensor, "b c h w"]:
     """Patch tokens after ``prefix`` other tokens as a square map."""
     patches = tokens[:, prefix:]
     side = round(patches.shape[1] ** 0.5)
     return patches.transpose(1, 2).unflatten(2, (side, side))
 
 
-def _maps(
+def summed_up(
     summary: Float[Tensor, "b c"], features: Float[Tensor, "b c h w"], saliency: Float[Tensor, "b h w"]
 ) -> TeacherMaps:
     """Maps with the image's vector: the model's own summary beside the mean of its grid cells."""
@@ -50,7 +50,7 @@ def read_vit(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps
     with listening() as heard:
         tokens = model(pixel_values=images, **options).last_hidden_state
     prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
-    return _maps(tokens[:, 0], _grid(tokens, prefix), saliency)
+    return summed_up(tokens[:, 0], grid(tokens, prefix), saliency)
 
 
 def read_clip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
@@ -60,7 +60,7 @@ def read_clip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMap
         tokens = model.vision_model(pixel_values=images, **options).last_hidden_state
     prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
     tokens = model.visual_projection(model.vision_model.post_layernorm(tokens))
-    return _maps(tokens[:, 0], _grid(tokens, prefix), saliency)
+    return summed_up(tokens[:, 0], grid(tokens, prefix), saliency)
 
 
 def read_siglip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
@@ -74,7 +74,7 @@ def read_siglip(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherM
     probe = head.probe.expand(len(tokens), -1, -1)
     _, row = head.attention(probe, tokens, tokens, need_weights=True, average_attn_weights=True)
     _, saliency = _prefix_and_saliency(row.squeeze(1), images, model.config.patch_size)
-    return _maps(output.pooler_output, _grid(tokens, 0), saliency)
+    return summed_up(output.pooler_output, grid(tokens, 0), saliency)
 
 
 def read_cnn(model: Any, images: Tensor, options: dict[str, Any]) -> TeacherMaps:
@@ -87,8 +87,8 @@ def read_cnn_tokens(model: Any, images: Tensor, options: dict[str, Any]) -> Teac
     """DINOv3 ConvNeXt: the last stage's cells after the final LayerNorm (its pooled token left out); saliency = the
     largest channel."""
     tokens = model(pixel_values=images, **options).last_hidden_state
-    features = _grid(tokens, 1)
-    return _maps(tokens[:, 0], features, features.amax(1))
+    features = grid(tokens, 1)
+    return summed_up(tokens[:, 0], features, features.amax(1))
 
 
 @dataclass(frozen=True)

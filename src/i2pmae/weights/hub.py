@@ -53,7 +53,7 @@ def fetch_weights(
     except UsageError as error:
         raise CheckpointError(f"{HUB}{name}: {error}") from None
     revision = revision or wanted or None
-    options = {"revision": revision, "token": token, "cache_dir": cache_dir}
+    options: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
     if not force_download:
         cached = _cached(repository, options)
         if cached is not None:
@@ -62,11 +62,11 @@ def fetch_weights(
     return _download(repository, options, force_download)
 
 
-def _cached(repository: str, options: dict[str, object]) -> Path | None:
+def _cached(repository: str, options: dict[str, Any]) -> Path | None:
     from huggingface_hub import snapshot_download
 
     try:
-        folder = Path(snapshot_download(repository, local_files_only=True, **options))  # type: ignore[arg-type]
+        folder = Path(snapshot_download(repository, local_files_only=True, **options))
     except Exception:  # nothing there: the download explains why that is so
         return None
     return folder if holds_weights(folder) else None
@@ -85,18 +85,16 @@ def _check_reachable(repository: str, revision: str | None, local_files_only: bo
         )
 
 
-def _download(repository: str, options: dict[str, object], force: bool) -> Path:
+def _download(repository: str, options: dict[str, Any], force: bool) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     revision, token = options["revision"], options["token"]
     try:
         with quiet():
-            files = HfApi().list_repo_files(repository, revision=revision, token=token)  # type: ignore[arg-type]
+            files = HfApi().list_repo_files(repository, revision=revision, token=token)
             _check_holds(repository, files)
-            return Path(
-                snapshot_download(repository, allow_patterns=NEEDED, force_download=force, **options)  # type: ignore[arg-type]
-            )
+            return Path(snapshot_download(repository, allow_patterns=NEEDED, force_download=force, **options))
     except GatedRepoError:
         raise CheckpointError(
             f"The authors of {HUB}{repository} ask you to accept their terms first: open "

@@ -48,6 +48,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "published": ("--recipe", "tiny", "--clouds", "1", "--repeats", "1", "--device", "cpu", "--output", "{output}"),
     "reading": ("--files", "8", "--points", "64", "--subdivisions", "1", "--workers", "0", "--repeats", "1"),
     "search": ("--sizes", "300", "--queries", "5", "--shapes", "50", "--points", "64", "--checkpoint", "{run}"),
+    "serve": ("{run}", "--clients", "1", "2", "--points", "64", "--seconds", "0.2"),
     "shapes": ("--points", "64", "--rounds", "1"),
     "teachers": ("embedded", "--images", "1", "--rounds", "1"),
 }
@@ -62,6 +63,7 @@ LAST: dict[str, tuple[str, ...]] = {
     "published": ("grouping",),
     "reading": ("workers 0: 8 clouds",),
     "search": ("by part: ", "are the part of the query"),
+    "serve": ("| 2 | ", " | 0 | "),
     "shapes": ("64 points", "clean"),
     "teachers": ("embedded bf16:", "eager attention"),
 }
@@ -80,6 +82,8 @@ def test_every_benchmark_is_run() -> None:
 def test_benchmark_runs(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name == "serve":
+        pytest.importorskip("fastapi")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as some set it themselves, for the whole process
     data = {"clouds": tmp_path / "clouds.npy", "labelled": tmp_path / "labelled.npz", "output": tmp_path / "out"}
     points, labels = np.random.default_rng(0).normal(size=(4, 1024, 3)).astype(np.float32), np.arange(4) % 2

@@ -8,7 +8,7 @@
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
 Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``index``,
-``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``list_models``,
+``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``, ``list_models``,
 ``check``, ``prepare``, ``results``, ``bench``.
 """
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from i2pmae.commands.results import results
     from i2pmae.commands.search import search
     from i2pmae.commands.segment import segment
+    from i2pmae.commands.serve import serve
     from i2pmae.commands.use import load, load_predictor
     from i2pmae.commands.view import view
     from i2pmae.common.errors import I2PError, UsageError
@@ -60,7 +61,7 @@ _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
         *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "index", "predict", "pretrain"),
-        *("probe", "push", "results", "search", "segment", "view"),
+        *("probe", "push", "results", "search", "segment", "serve", "view"),
     )
 }
 _HOMES = {
@@ -134,6 +135,7 @@ __all__ = [
     "results",
     "search",
     "segment",
+    "serve",
     "view",
 ]
 

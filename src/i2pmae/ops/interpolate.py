@@ -19,9 +19,7 @@ def three_nn_interpolate(
     """
     nearest = knn(target, source, min(3, source.shape[1]))
     distance = (gather(source, nearest) - target[:, :, None]).square().sum(-1)
-    if torch.compiler.is_exporting():
-        weight = 1 / (1e8 * distance + 1)  # the same once normalised; optimisers of programs take 1e-8 for nothing
-    else:
-        weight = 1 / (distance + 1e-8)
+    # The two are the same once normalised; optimisers of exported programs take 1e-8 for nothing.
+    weight = 1 / (1e8 * distance + 1 if torch.compiler.is_exporting() else distance + 1e-8)
     weight = weight / weight.sum(-1, keepdim=True)
     return (gather(features, nearest) * weight[..., None].to(features.dtype)).sum(2)

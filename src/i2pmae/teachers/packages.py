@@ -156,7 +156,7 @@ def read_timm(model: Any, images: Tensor, _: dict[str, Any]) -> TeacherMaps:
     in the plain way; else the largest channel.
     """
     blocks = getattr(model, "blocks", None)
-    attention = None if blocks is None or not len(blocks) else getattr(blocks[-1], "attn", None)
+    attention: Any = None if blocks is None or not len(blocks) else getattr(blocks[-1], "attn", None)
     heard: list[Tensor] = []
     plain = type(attention).__name__ == "Attention" and hasattr(attention, "qkv")
     listening = attention.register_forward_pre_hook(lambda _, given: heard.append(given[0])) if plain else None

@@ -1,14 +1,15 @@
 """Encoders of 3D point clouds that are taught by 2D image models (I2P-MAE, arXiv 2212.06785).
 
 >>> import i2pmae
->>> encoder = i2pmae.load("runs/pretrain")                 # a run folder, a weights folder, a name such as "tiny"
+>>> encoder = i2pmae.load("runs/pretrain")                 # a run folder, a weights folder, "tiny", "hf-hub:ORG/NAME"
 >>> encoder.embed(points)                                  # (b, n, 3) or (n, 3) to (b, c) or (c,)
 >>> encoder.point_features(points)                         # (b, n, d)
 >>> encoder.module                                         # the same as a torch.nn.Module with gradients
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
-Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``probe``,
-``predict``, ``view``, ``convert``, ``export``, ``list_models``, ``check``, ``prepare``, ``results``, ``bench``.
+Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``index``,
+``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``, ``list_models``,
+``check``, ``prepare``, ``results``, ``bench``.
 """
 
 from importlib.metadata import version
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
     from i2pmae.commands.export import export
     from i2pmae.commands.fewshot import fewshot
     from i2pmae.commands.finetune import finetune
+    from i2pmae.commands.index import index
     from i2pmae.commands.models import list_models
     from i2pmae.commands.predict import predict
     from i2pmae.commands.pretrain import pretrain
     from i2pmae.commands.probe import probe
+    from i2pmae.commands.push import push
     from i2pmae.commands.recipes import recipe, recipes
     from i2pmae.commands.results import results
+    from i2pmae.commands.search import search
     from i2pmae.commands.segment import segment
+    from i2pmae.commands.serve import serve
     from i2pmae.commands.use import load, load_predictor
     from i2pmae.commands.view import view
     from i2pmae.common.errors import I2PError, UsageError
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from i2pmae.data.shapes import ShapesConfig, make_shapes
     from i2pmae.evaluation.probe import linear_probe
     from i2pmae.methods.config import PretrainConfig
+    from i2pmae.retrieval.index import Index
     from i2pmae.runs.record import RunRecord
     from i2pmae.tasks.config import TaskRunConfig
     from i2pmae.teachers.loading import load_teacher
@@ -54,8 +60,8 @@ __version__ = version("i2pmae")
 _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
-        *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "predict", "pretrain", "probe"),
-        *("results", "segment", "view"),
+        *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "index", "predict", "pretrain"),
+        *("probe", "push", "results", "search", "segment", "serve", "view"),
     )
 }
 _HOMES = {
@@ -79,11 +85,12 @@ _HOMES = {
     "make_shapes": "i2pmae.data.shapes",
     "linear_probe": "i2pmae.evaluation.probe",
     "PretrainConfig": "i2pmae.methods.config",
+    "Index": "i2pmae.retrieval.index",
     "RunRecord": "i2pmae.runs.record",
     "TaskRunConfig": "i2pmae.tasks.config",
     "load_teacher": "i2pmae.teachers.loading",
     "TrainingConfig": "i2pmae.training.config",
-    "Encoder": "i2pmae.weights.encoder",
+    "Encoder": "i2pmae.commands.use",  # which makes known all kinds of models that an encoder may be of
 }
 """Public names and the modules they come from, imported on first use: ``i2pmae --help`` must not wait for PyTorch."""
 
@@ -94,6 +101,7 @@ __all__ = [
     "DataConfig",
     "Encoder",
     "I2PError",
+    "Index",
     "PretrainConfig",
     "RunRecord",
     "ShapesConfig",
@@ -108,6 +116,7 @@ __all__ = [
     "export",
     "fewshot",
     "finetune",
+    "index",
     "linear_probe",
     "list_models",
     "load",
@@ -120,10 +129,13 @@ __all__ = [
     "prepare",
     "pretrain",
     "probe",
+    "push",
     "recipe",
     "recipes",
     "results",
+    "search",
     "segment",
+    "serve",
     "view",
 ]
 

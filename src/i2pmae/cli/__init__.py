@@ -21,10 +21,14 @@ COMMANDS: dict[str, str] = {
     "fewshot": "Measure how well an encoder learns classes from a few clouds of each.",
     "compare": "Pre-train several recipes at one budget: one table, one plot.",
     "embed": "Write one vector per cloud (and per point, if asked) to a .parquet or .npz file.",
+    "index": "Embed clouds once, to be searched.",
+    "search": "Find what is like a shape, or like a part of it, and near duplicates.",
     "probe": "Measure an encoder: a simple classifier on its frozen features.",
     "predict": "Name the class of each cloud, or the part of each point, by a fine-tuned model.",
     "convert": "Make a weights folder from a checkpoint that a method's authors released.",
-    "export": "Store the encoder of a pre-trained model alone, in half precision.",
+    "export": "Store an encoder alone, or make a program of a model that runs anywhere (ONNX).",
+    "push": "Publish weights on the Hugging Face hub, with a model card of what their run measured.",
+    "serve": "Answer HTTP requests with a model: embed, classify, segment.",
     "results": "Print the results of several runs side by side.",
     "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
     "bench": "Measure how fast this machine is: operations, teacher, step, embedding, probe, start-up.",
@@ -53,6 +57,7 @@ examples:
   i2pmae pretrain --data FOLDER --up z --output RUN   on your own meshes or scans
   i2pmae embed FOLDER --output vectors.parquet        one vector per cloud, by the encoder in the package
   i2pmae embed RUN FOLDER --output vectors.parquet    the same by your own
+  i2pmae index FOLDER --output INDEX                  then: i2pmae search INDEX FILE
   i2pmae probe RUN FOLDER                             sub-folders are classes
   i2pmae view RUN FOLDER --output view.html
 

@@ -38,7 +38,7 @@ def convert(
     >>> i2pmae.load("weights/i2p-mae").embed(points)
 
     Args:
-        file: the released file (.pth).
+        file: the released file (.pth), or one of torch-pointcloud (.safetensors).
         method: the method that the weights belong to.
         output: folder to write the weights to.
         settings: published settings that they were trained with, such as modelnet40 or scanobjectnn-pb.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from i2pmae.commands.export import PROBE
 from i2pmae.commands.use import load
+from i2pmae.weights.card import PROBES
 from i2pmae.weights.named import NAMED, WEIGHTS_FILE, find_named
 from i2pmae.weights.record import ModelRecord
 
@@ -35,7 +35,7 @@ class Model:
     @property
     def probe(self) -> str:
         """How good a linear probe of them was, in words; empty where their record doesn't say."""
-        found, before, data = (self.record.notes.get(PROBE[name]) for name in ("accuracy", "twin", "data"))
+        found, before, data = (self.record.notes.get(PROBES[name]) for name in ("accuracy", "twin", "data"))
         if not isinstance(found, float):
             return ""
         untrained = f" (untrained {before:.1%})" if isinstance(before, float) else ""

@@ -17,13 +17,14 @@ from i2pmae.weights.named import DEFAULT, default_weights, holds_weights, introd
 from i2pmae.weights.record import ModelRecord, wrong_task
 from i2pmae.weights.store import load_model
 
-__all__ = ["encoder_for", "load", "load_any", "load_predictor"]
+__all__ = ["Encoder", "encoder_for", "load", "load_any", "load_predictor"]
 
 
 def load(path: Path | str, device: str | torch.device = "auto") -> Encoder:
     """The encoder of a run folder or weights folder, whatever it was trained for, or that of a name.
 
     >>> encoder = i2pmae.load("tiny")               # or load("runs/pretrain"); a folder called tiny is "./tiny"
+    >>> encoder = i2pmae.load("hf-hub:ORG/NAME")    # or "hf-hub:ORG/NAME@REVISION"
     >>> encoder.embed(points)      # (b, n, 3) or (n, 3) to (b, c) or (c,)
 
     :func:`i2pmae.list_models` gives the names. :class:`CheckpointError` says what is wrong with the folder or name,

@@ -116,9 +116,12 @@ class PointModel(nn.Module):
         interpolated at a time, which bounds the memory that a large scan takes.
         """
         features = self.encoder.features(self.tokenise(points))
+        where = points if at is None else at
+        # How many pieces there are would be fixed in an exported program.
+        pieces = (where,) if torch.compiler.is_exporting() else where.split(chunk, dim=1)
         parts = [
             torch.cat([three_nn_interpolate(part, level.centres, level.tokens) for level in features], dim=-1)
-            for part in (points if at is None else at).split(chunk, dim=1)
+            for part in pieces
         ]
         return torch.cat(parts, dim=1)
 

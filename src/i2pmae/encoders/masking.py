@@ -102,6 +102,6 @@ def propagate(visible: Bool[Tensor, "b m"], hierarchy: Hierarchy) -> Sequence[Bo
     for coarse, fine in zip(hierarchy[:0:-1], hierarchy[-2::-1], strict=True):
         reached = coarse.neighbours.where(masks[0][:, :, None], fine.centres.shape[1]).flatten(1)
         width = fine.centres.shape[1] + 1
-        grid = torch.zeros(len(reached), width, dtype=torch.bool, device=reached.device)
+        grid = torch.zeros(reached.shape[0], width, dtype=torch.bool, device=reached.device)
         masks.insert(0, grid.scatter_(1, reached, True)[:, :-1])
     return masks

@@ -68,7 +68,7 @@ class PlainEncoder(TokenEncoder):
         """The output of every block; the [CLS] token, where there is one, comes first. Not yet normalised."""
         position = self.position(centres)
         if self.cls_token is not None and self.cls_position is not None:
-            shape = (len(tokens), 1, self.config.width)
+            shape = (tokens.shape[0], 1, self.config.width)
             tokens = torch.cat([self.cls_token.to(tokens.dtype).expand(shape), tokens], dim=1)
             position = torch.cat([self.cls_position.to(position.dtype).expand(shape), position], dim=1)
         outputs = []

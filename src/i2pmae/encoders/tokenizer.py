@@ -36,7 +36,7 @@ def check_points(points: Tensor, least: int) -> None:
         raise UsageError(f"Expected points of shape (clouds, points, 3), got {tuple(points.shape)}.{hint}")
     if not points.is_floating_point():
         raise UsageError(f"Expected floating-point coordinates, got {points.dtype}; convert with points.float().")
-    if len(points) == 0:
+    if points.shape[0] == 0:
         raise UsageError("Expected at least one cloud, got an empty batch.")
     if points.shape[1] < least:
         raise UsageError(
@@ -65,7 +65,7 @@ def tokenise(
             origin = fps(points, count, weight)
             centres = gather(points, origin)
         else:
-            origin = torch.arange(count, device=points.device).expand(len(points), -1)
+            origin = torch.arange(count, device=points.device).expand(points.shape[0], -1)
             centres = below[:, :count]
         neighbours = knn(centres, below, size)
         levels.append(Level(centres, origin, neighbours, gather(below, neighbours) - centres[:, :, None]))

@@ -4,6 +4,7 @@ import torch
 
 from i2pmae.common.errors import UsageError
 from i2pmae.ops.arrays import array, has_kernels
+from i2pmae.ops.exported import exported_fps
 from i2pmae.typing import Float, Int, Tensor
 
 __all__ = ["fps"]
@@ -31,6 +32,8 @@ def fps(
         raise UsageError(
             f"fps: expected a weight for each point, of shape {tuple(points.shape[:2])}, got {tuple(weight.shape)}."
         )
+    if torch.compiler.is_exporting() and weight is None:
+        return exported_fps(points, count)
     # The least of products is the product of the least, also when both are rounded: a factor of all distances to a
     # point does what the weight is to do, and nothing else has to know of it.
     factors = None if weight is None else weight.to(points.dtype).square()

@@ -9,7 +9,7 @@ __all__ = ["gather", "scatter"]
 
 
 def _flat(index: Int[Tensor, "b *picked"], rows: int) -> Int[Tensor, " flat"]:
-    offset = torch.arange(len(index), device=index.device) * rows
+    offset = torch.arange(index.shape[0], device=index.device) * rows
     return (index + offset.view(-1, *[1] * (index.dim() - 1))).flatten()
 
 

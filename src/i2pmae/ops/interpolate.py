@@ -1,5 +1,7 @@
 """Interpolation of features from points to points."""
 
+import torch
+
 from i2pmae.ops.gather import gather
 from i2pmae.ops.knn import knn
 from i2pmae.typing import Float, Tensor
@@ -17,6 +19,7 @@ def three_nn_interpolate(
     """
     nearest = knn(target, source, min(3, source.shape[1]))
     distance = (gather(source, nearest) - target[:, :, None]).square().sum(-1)
-    weight = 1 / (distance + 1e-8)
+    # The two are the same once normalised; optimisers of exported programs take 1e-8 for nothing.
+    weight = 1 / (1e8 * distance + 1 if torch.compiler.is_exporting() else distance + 1e-8)
     weight = weight / weight.sum(-1, keepdim=True)
     return (gather(features, nearest) * weight[..., None].to(features.dtype)).sum(2)

@@ -4,9 +4,10 @@ import torch
 
 from i2pmae.common.errors import UsageError
 from i2pmae.ops.arrays import array, has_kernels
+from i2pmae.ops.exported import exported_knn
 from i2pmae.typing import Float, Int, Tensor
 
-__all__ = ["knn", "squared_distances"]
+__all__ = ["by_key", "knn", "squared_distances"]
 
 _LARGEST = 128
 """The largest k for compiled loops: lists grow by insertion, and longer ones take longer than sorting all distances."""
@@ -32,6 +33,8 @@ def knn(query: Float[Tensor, "b m 3"], points: Float[Tensor, "b n 3"], k: int) -
     number = points.shape[1]
     if not 1 <= k <= number:
         raise UsageError(f"knn: cannot choose {k} neighbours among {number} points; give at least {k} points.")
+    if torch.compiler.is_exporting():
+        return exported_knn(query, points, k)
     if k > _LARGEST or not has_kernels(query, points):
         return _knn(query, points, k)
     from i2pmae.kernels import neighbours
@@ -51,7 +54,7 @@ def _knn(query: Float[Tensor, "b m 3"], points: Float[Tensor, "b n 3"], k: int) 
     return torch.cat(found)
 
 
-def _by_key(distance: Float[Tensor, "*b n"]) -> Int[Tensor, "*b n"]:
+def by_key(distance: Float[Tensor, "*b n"]) -> Int[Tensor, "*b n"]:
     """Whole numbers in the order (distance, index): the bits of a number that is not negative are in its order."""
     index = torch.arange(distance.shape[-1], device=distance.device)
     return distance.view(torch.int32).long() << 32 | index
@@ -62,7 +65,7 @@ def _nearest(distance: Float[Tensor, "b m n"], k: int) -> Int[Tensor, "b m {k}"]
     if k == 1:
         return distance.argmin(-1, keepdim=True)
     if distance.dtype == torch.float32 and distance.device.type not in ("cpu", "mps"):
-        return _by_key(distance).topk(k, largest=False, sorted=True).indices  # no look at which rows have ties
+        return by_key(distance).topk(k, largest=False, sorted=True).indices  # no look at which rows have ties
     take = min(k + 1, distance.shape[-1])
     value, index = distance.topk(take, largest=False, sorted=True)
     if take > k:

@@ -6,12 +6,26 @@ from pathlib import Path
 from i2pmae.common.errors import UsageError, pick
 from i2pmae.common.text import shortened
 
-__all__ = ["JOINED", "RANDOM", "RUN", "TEACHERS", "TeacherSpec", "check_teacher", "members"]
+__all__ = [
+    "JOINED",
+    "OPEN_CLIP",
+    "PACKAGES",
+    "RANDOM",
+    "RUN",
+    "TEACHERS",
+    "TIMM",
+    "TeacherSpec",
+    "check_teacher",
+    "members",
+]
 
 RANDOM = "random:"
 """Before a teacher's name: the same architecture with random weights, the control."""
 JOINED = "+"
 """Between the names of teachers that teach side by side."""
+TIMM, OPEN_CLIP = "timm:", "open_clip:"
+PACKAGES = (TIMM, OPEN_CLIP)
+"""Before the names of models of other packages."""
 RUN = "run:"
 """Before the folder of a trained run that is to teach."""
 
@@ -105,8 +119,9 @@ def members(name: str) -> tuple[str, ...]:
 def check_teacher(name: str) -> str:
     """``name`` itself, where it can be a teacher's; :class:`UsageError` where it cannot. Nothing is loaded.
 
-    A name of :data:`TEACHERS`, a local folder, or ``org/name`` on the hub; one of these after ``random:``; several of
-    these, joined by ``+``; or ``run:`` and the folder of a run. The nearest names are listed for an unknown one.
+    A name of :data:`TEACHERS`, a local folder, ``org/name`` on the hub, ``timm:NAME`` or ``open_clip:NAME/WEIGHTS``;
+    one of these after ``random:``; several of these, joined by ``+``; or ``run:`` and the folder of a run. The nearest
+    names are listed for an unknown one.
     """
     if name.startswith(RUN):
         if name == RUN:
@@ -114,6 +129,10 @@ def check_teacher(name: str) -> str:
         return name
     for member in members(name):
         plain = member.removeprefix(RANDOM)
+        if plain.startswith(PACKAGES):
+            if plain in PACKAGES:
+                raise UsageError(f"{plain!r} needs the name of a model of that package behind it.")
+            continue  # which models there are the package knows, which is imported when the teacher is loaded
         if plain.startswith((RANDOM, RUN)):
             raise UsageError(
                 f"{shortened(member)} cannot be one of the teachers of {shortened(name)}. A trained run teaches alone, "

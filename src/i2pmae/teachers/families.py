@@ -11,7 +11,7 @@ from i2pmae.teachers.attention import listening
 from i2pmae.teachers.base import TeacherMaps
 from i2pmae.typing import Float, Tensor
 
-__all__ = ["FAMILIES", "Asked", "Family", "Reader", "TeacherSaliency"]
+__all__ = ["FAMILIES", "IMAGENET", "OPENAI", "Asked", "Family", "Reader", "TeacherSaliency", "grid", "summed_up"]
 
 TeacherSaliency = Literal["attention", "rollout"]
 """Attention of [CLS] in the last layer (what stands for it in the family), or its rollout over all layers."""
@@ -42,14 +42,14 @@ OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.275777
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
-def _grid(tokens: Float[Tensor, "b t c"], prefix: int) -> Float[Tensor, "b c h w"]:
+def grid(tokens: Float[Tensor, "b t c"], prefix: int) -> Float[Tensor, "b c h w"]:
     """Patch tokens after ``prefix`` other tokens as a square map."""
     patches = tokens[:, prefix:]
     side = round(patches.shape[1] ** 0.5)
     return patches.transpose(1, 2).unflatten(2, (side, side))
 
 
-def _maps(
+def summed_up(
     summary: Float[Tensor, "b c"], features: Float[Tensor, "b c h w"], saliency: Float[Tensor, "b h w"]
 ) -> TeacherMaps:
     """Maps with the image's vector: the model's own summary beside the mean of its grid cells."""
@@ -63,7 +63,7 @@ def _with_layers(
     channels where there are several, so that none outweighs another."""
     if not asked.layers:
         return features
-    parts = [*(_grid(output.hidden_states[layer], prefix) for layer in asked.layers), features]
+    parts = [*(grid(output.hidden_states[layer], prefix) for layer in asked.layers), features]
     return torch.cat([functional.layer_norm(part.movedim(1, -1), part.shape[1:2]).movedim(-1, 1) for part in parts], 1)
 
 
@@ -84,7 +84,7 @@ def read_vit(model: Any, images: Tensor, asked: Asked) -> TeacherMaps:
         output = model(pixel_values=images, **asked.options)
     tokens = output.last_hidden_state
     prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
-    found = _maps(tokens[:, 0], _grid(tokens, prefix), saliency)
+    found = summed_up(tokens[:, 0], grid(tokens, prefix), saliency)
     return found._replace(features=_with_layers(found.features, output, asked, prefix))
 
 
@@ -95,7 +95,7 @@ def read_clip(model: Any, images: Tensor, asked: Asked) -> TeacherMaps:
         output = model.vision_model(pixel_values=images, **asked.options)
     prefix, saliency = _prefix_and_saliency(heard.row(), images, model.config.patch_size)
     tokens = model.visual_projection(model.vision_model.post_layernorm(output.last_hidden_state))
-    found = _maps(tokens[:, 0], _grid(tokens, prefix), saliency)
+    found = summed_up(tokens[:, 0], grid(tokens, prefix), saliency)
     return found._replace(features=_with_layers(found.features, output, asked, prefix))
 
 
@@ -110,7 +110,7 @@ def read_siglip(model: Any, images: Tensor, asked: Asked) -> TeacherMaps:
     probe = head.probe.expand(len(tokens), -1, -1)
     _, row = head.attention(probe, tokens, tokens, need_weights=True, average_attn_weights=True)
     _, saliency = _prefix_and_saliency(row.squeeze(1), images, model.config.patch_size)
-    found = _maps(output.pooler_output, _grid(tokens, 0), saliency)
+    found = summed_up(output.pooler_output, grid(tokens, 0), saliency)
     return found._replace(features=_with_layers(found.features, output, asked, 0))
 
 
@@ -124,8 +124,8 @@ def read_cnn_tokens(model: Any, images: Tensor, asked: Asked) -> TeacherMaps:
     """DINOv3 ConvNeXt: the last stage's cells after the final LayerNorm (its pooled token left out); saliency = the
     largest channel."""
     tokens = model(pixel_values=images, **asked.forward).last_hidden_state
-    features = _grid(tokens, 1)
-    return _maps(tokens[:, 0], features, features.amax(1))
+    features = grid(tokens, 1)
+    return summed_up(tokens[:, 0], features, features.amax(1))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from i2pmae.common.errors import TeacherError
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "quiet", "why_unreachable"]
 
 _REACH_SECONDS = 5.0
 """How long to wait for the hub's first answer. huggingface_hub itself retries for over 20 s without a network."""
@@ -38,22 +38,33 @@ def _cached(repository: str, weights: bool) -> Path | None:
     return folder if "config.json" in files and (not weights or _weights(files)) else None
 
 
-def _check_reachable(repository: str) -> None:
-    """One request of the hub's own client, which knows of proxies, tokens and offline mode."""
+def why_unreachable(file: str) -> str | None:
+    """Why the hub does not answer when it is asked for a file (``org/name/resolve/main/config.json``); None if it does.
+
+    One request of the hub's own client, which knows of proxies, tokens and offline mode.
+    """
     from huggingface_hub import constants, get_session
 
-    url = f"{constants.ENDPOINT}/{repository}/resolve/main/config.json"
     try:
         if constants.HF_HUB_OFFLINE:
             raise ConnectionError("HF_HUB_OFFLINE is set")
-        get_session().head(url, timeout=_REACH_SECONDS)
+        get_session().head(f"{constants.ENDPOINT}/{file}", timeout=_REACH_SECONDS)
     except Exception as error:  # the client is httpx or requests, by version
+        return str(error).strip() or type(error).__name__
+    return None
+
+
+def _check_reachable(repository: str) -> None:
+    from huggingface_hub import constants
+
+    why = why_unreachable(f"{repository}/resolve/main/config.json")
+    if why is not None:
         raise TeacherError(
             f"The teacher {repository!r} is not in the local Hugging Face cache ({constants.HF_HUB_CACHE}), and "
-            f"{constants.ENDPOINT} can't be reached ({str(error).strip() or type(error).__name__}). On a connected "
+            f"{constants.ENDPOINT} can't be reached ({why}). On a connected "
             f"machine run\n    hf download {repository} --local-dir DIR\ncopy DIR here and use it with --teacher DIR; "
             "or use --teacher embedded, which needs no network."
-        ) from error
+        )
 
 
 def _download(repository: str, weights: bool) -> Path:
@@ -61,7 +72,7 @@ def _download(repository: str, weights: bool) -> Path:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
-        with _quiet():
+        with quiet():
             files = HfApi().list_repo_files(repository)
             if weights and not _weights(files):
                 raise TeacherError(f"{repository!r} has neither safetensors nor PyTorch weights, so it is no teacher.")
@@ -97,7 +108,7 @@ def _weights(files: list[str]) -> list[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the hub client's remarks about tokens and rate limits to itself; its progress bars stay."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level

@@ -17,6 +17,7 @@ from i2pmae.teachers.attention import register
 from i2pmae.teachers.catalogue import RANDOM, RUN, TEACHERS, check_teacher, members
 from i2pmae.teachers.families import FAMILIES, Family, TeacherSaliency
 from i2pmae.teachers.hub import fetch
+from i2pmae.teachers.packages import is_packaged, load_packaged
 from i2pmae.teachers.several import SeveralTeachers
 from i2pmae.teachers.untrained import ARCHITECTURES, Architecture, untrained_model
 from i2pmae.teachers.vision import DTYPES, Precision, VisionTeacher, choose_precision
@@ -40,7 +41,8 @@ def load_teacher(
 
     ``name_or_folder``: a name in :data:`TEACHERS`, a local Hugging Face folder (``config.json`` and safetensors), or
     any ``org/name`` on the hub of a family in :data:`~i2pmae.teachers.families.FAMILIES`; a hub model is downloaded
-    once and then read from the local cache. With ``random:`` before it, the same architecture with random weights,
+    once and then read from the local cache. ``timm:NAME`` and ``open_clip:NAME/WEIGHTS`` are models of these packages,
+    where they are installed. With ``random:`` before it, the same architecture with random weights,
     always the same ones; those of the catalogue need no download, others their configuration alone. Several of these,
     joined by ``+``, teach side by side (:class:`~i2pmae.teachers.several.SeveralTeachers`). ``image_size`` in pixels
     defaults to each model's own; another one must be a multiple of its patch. ``precision`` ``auto`` is bf16 where that
@@ -74,6 +76,15 @@ def _load(
     layers: Sequence[int],
 ) -> VisionTeacher:
     """One teacher."""
+    if isinstance(name_or_folder, str) and is_packaged(name_or_folder):
+        return load_packaged(
+            name_or_folder,
+            precision=precision,
+            image_size=image_size,
+            device=device,
+            saliency=saliency,
+            layers=layers,
+        )
     device = torch.device(device)
     dtype = DTYPES[choose_precision(precision, device)]
     if isinstance(name_or_folder, str) and name_or_folder.startswith(RANDOM):

@@ -1,6 +1,7 @@
 """Teachers with random weights: the control of every teacher, and what depends on sizes alone, such as time."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
@@ -9,7 +10,9 @@ from i2pmae.teachers.catalogue import RANDOM
 from i2pmae.teachers.families import FAMILIES, IMAGENET, Family
 from i2pmae.teachers.vision import DTYPES, Precision, VisionTeacher, choose_precision
 
-__all__ = ["ARCHITECTURES", "PUBLISHED", "Architecture", "untrained_clip", "untrained_model"]
+__all__ = ["ARCHITECTURES", "PUBLISHED", "Architecture", "seeded", "untrained_clip", "untrained_model"]
+
+Made = TypeVar("Made")
 
 PUBLISHED = "clip-vit-b16"
 """The catalogue's name of the paper's teacher: CLIP ViT-B/16."""
@@ -86,11 +89,20 @@ def untrained_model(config: dict[str, Any], family: Family) -> torch.nn.Module:
     described = dict(config.get("vision_config") or config)
     implementation = {"attn_implementation": register()} if family.attends else {}
     sizes = kind.config_class.from_dict(described, **implementation)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+
+    def build() -> torch.nn.Module:
         model: torch.nn.Module = kind(sizes, **dict(family.arguments)).float()
         _settle(model)
-    return model
+        return model
+
+    return seeded(build)
+
+
+def seeded(build: Callable[[], Made]) -> Made:
+    """What is built with random numbers that are the same each time; nobody else's randomness is touched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return build()
 
 
 @torch.no_grad()

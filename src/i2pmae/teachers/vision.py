@@ -186,15 +186,15 @@ def _check_asked(asked: Asked, family: Family, model: Any, name: str) -> None:
     """:class:`TeacherError` where a model has not the saliency or the layers that are asked for."""
     if asked.saliency == "rollout" and not family.attends:
         raise TeacherError(
-            f"The teacher {name!r} ({family.class_name}) has no attention from a first token, of which a rollout could "
-            "be made. Take saliency attention, or a ViT."
+            f"Of the teacher {name!r} ({family.class_name}) no attention rollout can be made. Take saliency attention, "
+            "or a ViT of Hugging Face with a first token that attends."
         )
     if not asked.layers:
         return
     if not family.layered:
         raise TeacherError(
-            f"The maps of the teacher {name!r} ({family.class_name}) differ in size from layer to layer. Ask for no "
-            "layers, or take a ViT."
+            f"The teacher {name!r} ({family.class_name}) gives no features of single layers. Ask for none, or take a "
+            "ViT of Hugging Face."
         )
     last = int(model.config.num_hidden_layers) - 1
     wrong = [layer for layer in asked.layers if not 1 <= layer <= last]

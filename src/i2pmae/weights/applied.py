@@ -93,6 +93,12 @@ class Predictor(AppliedModel):
     options: ClassVar[tuple[str, ...]] = ()
     """What :meth:`check` and :meth:`table` take beside the clouds."""
 
+    @property
+    def module(self) -> nn.Module:
+        """What predicts as a part of your own model, with gradients: points (b, n, 3), y up and in the unit sphere, to
+        probabilities."""
+        raise NotImplementedError
+
     def check(self, **options: Any) -> None:
         """:class:`UsageError` for options that don't fit the model, before a cloud is read."""
 

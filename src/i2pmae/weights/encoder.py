@@ -1,11 +1,16 @@
 """A trained encoder, ready to use."""
 
+import tempfile
 from functools import cached_property
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
 
 from i2pmae.common.errors import UsageError
 from i2pmae.encoders.base import PointModel, TokenEncoder
 from i2pmae.encoders.pooling import POOLINGS, Pooling
+from i2pmae.teachers.vision import weights_digest
 from i2pmae.typing import Float, Tensor
 from i2pmae.weights.applied import AppliedModel, like
 from i2pmae.weights.clouds import given_points, thin
@@ -87,6 +92,109 @@ class Encoder(AppliedModel):
             "i2pmae_version": record.i2pmae_version,
             "notes": notes,
         }
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        device: str | torch.device = "auto",
+        revision: str | None = None,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """The encoder in a local folder, of a name, or of a repository of the Hugging Face hub, ``ORG/NAME``.
+
+        Arguments are those of huggingface_hub's models, beside the device. Of the hub, the cached copy is used where it
+        is whole, unless ``force_download``. Errors as :func:`i2pmae.load`.
+        """
+        from i2pmae.weights.hub import fetch_weights
+        from i2pmae.weights.named import HUB, is_name
+        from i2pmae.weights.store import load_model
+
+        given = pretrained_model_name_or_path
+        if isinstance(given, str) and not is_name(given) and not Path(given).exists():
+            given = fetch_weights(
+                given.removeprefix(HUB),
+                revision=revision,
+                force_download=force_download,
+                token=token,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+            )
+        return cls(*load_model(given), device)
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        repo_id: str | None = None,
+        licence: str = "",
+        precision: Literal["fp16", "fp32"] = "fp32",
+    ) -> Path:
+        """The folder, with all that a repository of the hub needs: weights (safetensors), their record, a model card.
+
+        ``repo_id`` is what the card calls it, the folder's own name where absent; ``licence`` the hub's name of one. Of
+        a pre-trained model the encoder alone is stored; all of one that predicts.
+        """
+        from i2pmae.weights.hub import published, write_folder
+
+        folder = Path(save_directory)
+        model, record = published(self.model, self.record)
+        name = repo_id or folder.absolute().name
+        write_folder(folder, model, record, name, self.facts, precision=precision, licence=licence)
+        return folder
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str = "Weights of i2pmae",
+        private: bool | None = None,
+        token: str | None = None,
+        branch: str | None = None,
+        create_pr: bool | None = None,
+        licence: str = "",
+        precision: Literal["fp16", "fp32"] = "fp32",
+    ) -> str:
+        """The address of the commit that holds the encoder in a repository of the hub, made where there is none.
+
+        ``i2pmae push RUN ORG/NAME`` also writes what the run measured into the card. :class:`I2PError` where the hub
+        can't be reached or refuses.
+        """
+        from i2pmae.weights.hub import check_repository, publish, published, write_folder
+
+        check_repository(repo_id)
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            model, record = published(self.model, self.record)
+            files = write_folder(place, model, record, repo_id, self.facts, precision=precision, licence=licence)
+            options = {"private": private, "token": token, "branch": branch, "create_pr": create_pr}
+            return publish(place, repo_id, files=files, message=commit_message, kept=False, **options)  # type: ignore[arg-type]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Rows of a model card's table of what the encoder is."""
+        info = self.info
+        return {
+            "method": info["method"],
+            "recipe": info["recipe"],
+            "trained on": info["data"],
+            "2D teacher": info["teacher"],
+            "points per cloud": info["points"],
+            "channels of an embedding": info["channels"],
+            "read-out": info["pooling"],
+            "channels of a point": info["point_channels"],
+            "parameters of the encoder": f"{info['parameters'] / 1e6:.2f} M",
+            "axis up in the files": info["files_up"],
+        }
+
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that change with the encoder and with its read-out, and with nothing else."""
+        about = (self.model.encoder.config.alone().model_dump_json(), self.pooling, self.model.shows_all)
+        return weights_digest(about, self.model.encoder)
 
     @cached_property
     def module(self) -> EmbeddingModule:

@@ -1,7 +1,7 @@
-"""Weights that have a name: in the package, or in a folder of the user's where they are put by hand.
+"""Weights that have a name: in the package, in a folder of the user's where they are put by hand, or on the hub.
 
 A name is meant wherever a checkpoint may be given as text; a folder that happens to be called the same is meant by its
-path, ``./tiny``. Nothing is downloaded.
+path, ``./tiny``. Nothing is downloaded but what is asked for by ``hf-hub:ORG/NAME``.
 """
 
 import os
@@ -16,6 +16,7 @@ from i2pmae.data.paths import cache_folder, expanded
 
 __all__ = [
     "DEFAULT",
+    "HUB",
     "NAMED",
     "RECORD_FILE",
     "SCRATCH",
@@ -29,6 +30,7 @@ __all__ = [
     "introduced",
     "is_name",
     "locate",
+    "on_hub",
     "weights_folder",
 ]
 
@@ -64,6 +66,8 @@ NAMED = {
 """The catalogue, by name."""
 SCRATCH = "scratch"
 """What asks a task for initial weights in the place of a checkpoint."""
+HUB = "hf-hub:"
+"""Before the name of a repository of the Hugging Face hub, ``ORG/NAME`` or ``ORG/NAME@REVISION``."""
 DEFAULT = "tiny"
 """The name of the weights that are used where nobody says which."""
 
@@ -82,6 +86,11 @@ def is_name(given: object) -> bool:
     return isinstance(given, str) and given in NAMED
 
 
+def on_hub(given: object) -> bool:
+    """Whether a checkpoint is given as a repository of the hub."""
+    return isinstance(given, str) and given.startswith(HUB)
+
+
 def holds_weights(folder: Path) -> bool:
     """Whether both files of a weights folder are there."""
     return all((folder / file).is_file() for file in (WEIGHTS_FILE, RECORD_FILE))
@@ -98,10 +107,15 @@ def default_weights() -> str | None:
 
 
 def locate(given: Path | str) -> Path:
-    """The path that is meant: the folder of a name, or the path as it came.
+    """The path that is meant: the folder of a name, the local copy of a repository of the hub, or the path as it came.
 
-    :class:`CheckpointError` for a name whose weights are not here; it says where they are looked for.
+    :class:`CheckpointError` for a name whose weights are not here, which says where they are looked for, and for a
+    repository that can't be had.
     """
+    if on_hub(given):
+        from i2pmae.weights.hub import fetch_weights
+
+        return fetch_weights(str(given).removeprefix(HUB))
     if not is_name(given):
         return Path(given)
     found = find_named(str(given))
@@ -134,7 +148,7 @@ def _namesake(name: str) -> str:
 def as_text(given: Any) -> Any:
     """A checkpoint as it is written in configurations: text, in which a path is never mistaken for a name."""
     if isinstance(given, Path):
-        return f"./{given}" if is_name(str(given)) or str(given) == SCRATCH else str(given)
+        return f"./{given}" if is_name(str(given)) or on_hub(str(given)) or str(given) == SCRATCH else str(given)
     return given
 
 

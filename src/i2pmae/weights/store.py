@@ -23,7 +23,7 @@ from i2pmae.common.yaml import load_yaml
 from i2pmae.encoders.base import PointModel
 from i2pmae.weights import format1
 from i2pmae.weights.kinds import ENCODER, KINDS, PRETRAINING, ModelKind
-from i2pmae.weights.named import NAMED, RECORD_FILE, WEIGHTS_FILE, locate
+from i2pmae.weights.named import HUB, NAMED, RECORD_FILE, WEIGHTS_FILE, locate, on_hub
 from i2pmae.weights.record import ModelRecord, wrong_task
 
 __all__ = ["load_kind", "load_model", "read_record", "save_weights"]
@@ -104,7 +104,18 @@ def read_record(path: Path | str) -> ModelRecord:
 
 
 def _load(path: Path | str) -> tuple[nn.Module, ModelRecord]:
-    folder = _find_folder(locate(path))
+    try:
+        return _load_folder(_find_folder(locate(path)))
+    except CheckpointError as error:
+        if not on_hub(path) or HUB in str(error):
+            raise
+        raise CheckpointError(
+            f"The weights {path} cannot be used: {error}\nIf this copy is at fault, fetch it again with "
+            "i2pmae.Encoder.from_pretrained(..., force_download=True); if the repository is, tell its authors."
+        ) from None
+
+
+def _load_folder(folder: Path) -> tuple[nn.Module, ModelRecord]:
     record = _read_record(folder)
     tensors = _read_tensors(folder / WEIGHTS_FILE)
     model = record.build()
@@ -120,8 +131,8 @@ def _find_folder(path: Path) -> Path:
     if not path.exists():
         near = near_folders(path, holding=RECORD_FILE, others=NAMED if len(path.parts) == 1 else ())
         raise CheckpointError(
-            f"There is no checkpoint {path}: expected a run folder, a weights folder or a name of "
-            f"`i2pmae models`.{near}"
+            f"There is no checkpoint {path}: expected a run folder, a weights folder, a name of `i2pmae models`, or "
+            f"hf-hub:ORG/NAME.{near}"
         )
     if not path.is_dir():
         raise CheckpointError(

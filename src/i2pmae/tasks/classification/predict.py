@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from torch import nn
 
 from i2pmae.common.errors import UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.tasks.classifier.model import Classifier
 from i2pmae.tasks.predicted import in_batches, named_classes
+from i2pmae.typing import Float, Tensor
 from i2pmae.weights.applied import Predictor, like
 from i2pmae.weights.clouds import given_points, thin
 
@@ -32,6 +34,19 @@ class Classification:
         """The most probable class of each cloud, by name: a list, or one name for a single cloud."""
         chosen = self.probabilities.argmax(-1).tolist()
         return [self.classes[index] for index in chosen] if isinstance(chosen, list) else self.classes[chosen]
+
+
+class ClassProbabilities(nn.Module):
+    """Clouds to probabilities of their classes, with gradients; evaluation mode until ``train()``."""
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b classes"]:
+        """One row per cloud; ``points`` are y up and in the unit sphere."""
+        return self.model(points).float().softmax(-1)
 
 
 class CloudClassifier(Predictor):
@@ -67,6 +82,11 @@ class CloudClassifier(Predictor):
             points, batch_size, up, normalise, lambda batch, _: self.model(thin(batch, most)).float().softmax(-1)
         )
         return Classification(self.classes, like(points, rows, (len(self.classes),)))
+
+    @property
+    def module(self) -> "ClassProbabilities":
+        """The classifier as a module from clouds (b, n, 3), y up and in the unit sphere, to (b, classes)."""
+        return ClassProbabilities(self.model)
 
     # Options by name take the place of any: those that `options` lists.
     def check(self, *, top: int | None = None) -> None:  # type: ignore[override]

@@ -99,5 +99,5 @@ class Segmenter(PointModel):
         if not fixed_shapes(category) and (int(category.min()) < 0 or int(category.max()) >= count):
             raise UsageError(f"Expected category indices below {count}, got {category.tolist()}.")
         assert self.category is not None
-        chosen = points.new_zeros(len(points), count).scatter_(1, category[:, None], 1.0)
+        chosen = points.new_zeros(points.shape[0], count).scatter_(1, category[:, None], 1.0)
         return self.category(chosen)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from i2pmae.common.errors import UsageError, pick
 from i2pmae.data.clouds import CloudSet
@@ -15,7 +16,7 @@ from i2pmae.tasks.predicted import in_batches, named_classes
 from i2pmae.tasks.segmentation.config import SegmenterConfig
 from i2pmae.tasks.segmentation.model import Segmenter
 from i2pmae.tasks.segmentation.ply import PartFiles
-from i2pmae.typing import Float, Tensor
+from i2pmae.typing import Float, Int, Tensor
 from i2pmae.weights.applied import Predictor, is_single, like
 from i2pmae.weights.clouds import given_points, thin
 
@@ -104,10 +105,15 @@ class CloudSegmenter(Predictor):
         if kept.shape[1] < points.shape[1]:
             pieces = [three_nn_interpolate(piece, kept, known) for piece in points.split(CHUNK, dim=1)]
             known = torch.cat(pieces, dim=1)
-        absent = _absent_parts(self.model.config)
-        if category is not None and absent is not None:
-            known = known.masked_fill(absent.to(points.device)[category][:, None], -torch.inf)
-        return known.softmax(-1)
+        return _probabilities(known, category, _absent_parts(self.model.config))
+
+    @property
+    def module(self) -> "PartProbabilities":
+        """The segmenter as a module from clouds (b, n, 3), y up and in the unit sphere, to (b, n, parts).
+
+        One with categories takes the index of each cloud's category as a second input, (b,).
+        """
+        return PartProbabilities(self.model)
 
     def _categories(self, given: str | Sequence[str] | None, count: int) -> Tensor | None:
         """One category index per cloud; :class:`UsageError` for an unknown, missing or superfluous one."""
@@ -196,6 +202,33 @@ class CloudSegmenter(Predictor):
                 f"{listed}. Name what the clouds show with --category."
             )
         return names
+
+
+class PartProbabilities(nn.Module):
+    """Clouds to probabilities of the parts of their points, with gradients; evaluation mode until ``train()``."""
+
+    absent: Tensor | None
+
+    def __init__(self, model: Segmenter) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("absent", _absent_parts(model.config), persistent=False)
+        self.eval()
+
+    def forward(
+        self, points: Float[Tensor, "b n 3"], category: Int[Tensor, "b"] | None = None
+    ) -> Float[Tensor, "b n parts"]:
+        """One row per point; ``points`` are y up and in the unit sphere, ``category`` as the segmenter needs it."""
+        return _probabilities(self.model(points, category).float(), category, self.absent)
+
+
+def _probabilities(
+    logits: Float[Tensor, "b n parts"], category: Int[Tensor, "b"] | None, absent: Tensor | None
+) -> Float[Tensor, "b n parts"]:
+    """Probabilities of parts; 0 for those that the category of a cloud lacks."""
+    if category is not None and absent is not None:
+        logits = logits.masked_fill(absent.to(logits.device)[category][:, None], -torch.inf)
+    return logits.softmax(-1)
 
 
 def _absent_parts(config: SegmenterConfig) -> Tensor | None:

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from i2pmae.common.errors import CheckpointError, near_names
+from i2pmae.weights.released.torch_pointcloud import as_published
 
 __all__ = ["Released", "read_released"]
 
@@ -35,15 +38,14 @@ class Released(NamedTuple):
 
 
 def read_released(path: Path | str) -> Released:
-    """The weights in a file that was written by ``torch.save``, with nothing in it executed.
+    """The weights in a file that was written by ``torch.save``, or in safetensors, with nothing in it executed.
 
     :class:`CheckpointError` where there is no such file, it is damaged or something else, it would need code to be run,
     or holds no weights.
     """
     path = Path(path)
     _check_file(path)
-    content = _load(path)
-    found = _find_weights(path, content)
+    found = _load_safetensors(path) if path.suffix == ".safetensors" else _find_weights(path, _load(path))
     tensors: dict[str, Tensor] = {}
     others = []
     for name, value in found.items():
@@ -57,7 +59,7 @@ def read_released(path: Path | str) -> Released:
             raise CheckpointError(f"{path} holds {bare} twice, with and without a prefix: which to use is not clear.")
         tensors[bare] = value
     with path.open("rb") as file:
-        return Released(path, tensors, tuple(others), hashlib.file_digest(file, "sha256").hexdigest())
+        return Released(path, as_published(tensors), tuple(others), hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _check_file(path: Path) -> None:
@@ -72,6 +74,13 @@ def _check_file(path: Path) -> None:
         raise CheckpointError(f"There is no file {path}.{hint}")
     if path.stat().st_size == 0:
         raise CheckpointError(f"{path} is empty: download it again.")
+
+
+def _load_safetensors(path: Path) -> dict[Any, Any]:
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, ValueError):
+        raise CheckpointError(f"{path} is damaged or not a safetensors file. Download it again.") from None
 
 
 def _load(path: Path) -> Any:

@@ -1,0 +1,1 @@
+"""A model over HTTP: embeddings, classes, parts; concurrent requests are computed together."""

@@ -81,6 +81,14 @@ def dense():
     return i2p_mae(loss=loss)
 
 
+def every_level():
+    """2D features predicted at every level of the decoder, and a [CLS] token."""
+    sizes = SMALL.changed(class_token=True)
+    config = I2PMAEMethodConfig(model=sizes, projection={"image_size": 56}, loss={"levels": "all"})
+    model = I2PMAE(sizes.changed(semantic_dim=18, semantic_levels=2))
+    return I2PMAETask(model, config, steps.Painter(), points=SEEN)
+
+
 def classification():
     """With all that a head and its augmentation draw."""
     config = ClassificationConfig(input_points=SEEN, candidates=100, smoothing=0.2)
@@ -91,6 +99,7 @@ TASKS: dict[str, Callable] = {
     "i2p-mae": lambda: with_dropout(i2p_mae()),
     "i2p-mae, whole views": whole_views,
     "i2p-mae, dense": dense,
+    "i2p-mae, every level": every_level,
     "point-m2ae": lambda: PointM2AETask(I2PMAE(SMALL), PointM2AEMethodConfig(model=SMALL), points=SEEN),
     "point-mae": lambda: with_dropout(PointMAETask(PointMAE(POINT_MAE), PointMAEMethodConfig(), points=SEEN)),
     "point-bert": lambda: with_dropout(steps.point_bert()),

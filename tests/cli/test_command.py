@@ -76,6 +76,9 @@ def test_an_unknown_option_has_status_2(call: Call, command: str) -> None:
         "predict": ("a", "b"),
         "convert": ("a", "--from", "point-mae", "--output", "b"),
         "export": ("a", "--output", "b"),
+        "index": ("a", "--output", "b"),
+        "push": ("a", "b/c"),
+        "search": ("a", "b"),
     }
     status, out, err = call(command, *needed.get(command, ()), "--devcie", "cpu")
     assert (status, out) == (2, "")

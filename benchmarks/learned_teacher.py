@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from i2pmae.data.clouds import CloudSet
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source = options.data or config.data.source
     up = options.up or config.data.up
     clouds = chosen(open_source(source, points=config.data.points, up=up, shown=False), options.clouds)
-    batches = torch.as_tensor(clouds.points, dtype=torch.float32, device=device).split(options.batch)
+    batches = torch.as_tensor(np.asarray(clouds.points, np.float32), device=device).split(options.batch)
     said, lifted = [], []
     with torch.no_grad():
         for points in batches:

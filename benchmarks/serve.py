@@ -61,8 +61,8 @@ def load(port: int, clients: int, body: bytes, seconds: float) -> tuple[list[flo
     return taken, failed, time.perf_counter() - begun
 
 
-def started(checkpoint: str, threads: int) -> tuple["subprocess.Popen[str]", int]:
-    """The server and its port."""
+def started(checkpoint: str, threads: int) -> tuple["subprocess.Popen[str]", int, threading.Thread]:
+    """The server, its port, and what reads what it says, so that it never waits for a reader."""
     command = [sys.executable, "-m", "i2pmae", "serve", checkpoint, "--port", "0", "--device", "cpu"]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "COLUMNS": "1000"}
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -70,8 +70,9 @@ def started(checkpoint: str, threads: int) -> tuple["subprocess.Popen[str]", int
     for line in server.stderr:
         found = re.search(r"at http://[^:]+:(\d+)", line)
         if found:
-            threading.Thread(target=server.stderr.read, daemon=True).start()
-            return server, int(found[1])
+            reader = threading.Thread(target=server.stderr.read, daemon=True)
+            reader.start()
+            return server, int(found[1]), reader
     raise SystemExit(f"the server did not start: status {server.wait()}")
 
 
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     file = io.BytesIO()
     np.save(file, np.random.default_rng(0).normal(size=(options.points, 3)).astype(np.float32))
-    server, port = started(options.checkpoint, options.threads)
+    server, port, reader = started(options.checkpoint, options.threads)
     try:
         load(port, 1, file.getvalue(), min(2.0, options.seconds))  # what is compiled at first use is not measured
         print("| clients | clouds a second | median, ms | 95 %, ms | refused | server, MB |")
@@ -102,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         server.terminate()
         server.wait()
+        reader.join()
+        assert server.stderr is not None
+        server.stderr.close()
 
 
 if __name__ == "__main__":

@@ -47,8 +47,21 @@ from tests.small import POINT_MAE, SMALL
 from tests.teachers.test_maps import VIEWS, Looking
 
 CLOUDS, POINTS, BATCH = 20, 160, 5
-SEEN = steps.POINTS = 128
+SEEN = 128
 """Points that a step sees of a cloud."""
+
+
+def small(build: Callable) -> Callable:
+    """What builds a task, with the tasks of other tests at that number of points."""
+
+    def built():
+        before, steps.POINTS = steps.POINTS, SEEN
+        try:
+            return build()
+        finally:
+            steps.POINTS = before
+
+    return built
 
 
 def with_dropout(task):
@@ -95,7 +108,7 @@ def classification():
     return steps.classification(SMALL.alone(), config, "mean+max")
 
 
-TASKS: dict[str, Callable] = {
+BUILT: dict[str, Callable] = {
     "i2p-mae": lambda: with_dropout(i2p_mae()),
     "i2p-mae, whole views": whole_views,
     "i2p-mae, dense": dense,
@@ -107,6 +120,7 @@ TASKS: dict[str, Callable] = {
     "classification": lambda: with_dropout(classification()),
     "segmentation": lambda: with_dropout(steps.segmentation(SMALL.alone(), "points", told=False)),
 }
+TASKS = {name: small(build) for name, build in BUILT.items()}
 
 
 def clouds() -> CloudSet:

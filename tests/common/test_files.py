@@ -1,12 +1,9 @@
-import resource
-import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from i2pmae.common.errors import I2PError, UsageError
-from i2pmae.common.files import allocated_array, near_folders, replacing, write_bytes, write_text
+from i2pmae.common.files import near_folders, replacing, write_bytes, write_text
 
 
 def test_a_file_has_the_rights_of_a_new_one_whatever_wrote_it(tmp_path: Path) -> None:
@@ -46,19 +43,3 @@ def test_folders_of_near_names_are_found(tmp_path: Path) -> None:
     assert near_folders(tmp_path / "pretrian", holding="config.yaml") == " Did you mean 'pretrain'?"
     assert "'prepared'" in near_folders(tmp_path / "prepard")
     assert near_folders(tmp_path / "x" / "y") == near_folders(tmp_path / "a", holding="none") == ""
-
-
-def test_an_array_that_is_mapped_has_its_room_on_the_disk_or_is_an_error(tmp_path):
-    array = allocated_array(tmp_path / "a.npy", np.dtype(np.float32), (3, 5))
-    array[1] = 7
-    array.flush()
-    assert np.load(tmp_path / "a.npy").sum() == 35
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-        with pytest.raises(OSError):
-            allocated_array(tmp_path / "b.npy", np.dtype(np.float32), (1000, 1000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)

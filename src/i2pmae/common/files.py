@@ -5,19 +5,13 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from i2pmae.common.errors import I2PError, UsageError, near_names
 
-if TYPE_CHECKING:
-    import numpy as np
-
-__all__ = ["allocated_array", "near_folders", "replacing", "write_bytes", "write_text"]
+__all__ = ["near_folders", "replacing", "write_bytes", "write_text"]
 
 MOST_SIBLINGS = 10_000
 """Entries of a folder that are looked at for near names."""
-ZEROS = 2**20
-"""Bytes that are written at a time to take room on a disk, where nothing else takes it."""
 
 
 @contextlib.contextmanager
@@ -57,25 +51,6 @@ def _rights_of_new(path: Path) -> int:
     rights = path.stat().st_mode
     path.unlink()
     return rights
-
-
-def allocated_array(path: Path, dtype: "np.dtype", shape: tuple[int, ...]) -> "np.memmap":
-    """A new array in a file of NumPy's format, to be written by memory mapping; its room on the disk is taken at once.
-
-    A full disk is an :class:`OSError` here. In a file with holes, it would end the process at some later write.
-    """
-    import numpy as np  # which help texts don't need
-
-    array: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            first = file.seek(size - array.nbytes)
-            for start in range(first, size, ZEROS):
-                file.write(bytes(min(ZEROS, size - start)))
-    return array
 
 
 def near_folders(path: Path, holding: str | None = None, others: Iterable[str] = ()) -> str:

@@ -58,7 +58,7 @@ def tiny() -> PretrainConfig:
 
 
 def best() -> PretrainConfig:
-    """`tiny` with vectors of whole views as targets too, read out at all levels: what was measured to be best."""
+    """`tiny` with vectors of whole views as targets too, read out at all levels: see docs/results.md."""
     whole = WholeConfig(regression=1.0, contrast=0.1, others=512)
     return named(tiny(), "best").changed(whole=whole, pooling="levels:mean|max")
 

@@ -24,7 +24,7 @@ def command(*arguments: object) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.slow
-def test_a_run_in_two_processes_is_that_of_one(tmp_path):
+def test_a_run_in_two_processes_is_that_of_one(tmp_path, archive):
     folders = [tmp_path / name for name in ("one", "two")]
     done = [
         command("pretrain", "point-mae-tiny", *SHORT, "--output", folder, "--devices", count)
@@ -40,15 +40,27 @@ def test_a_run_in_two_processes_is_that_of_one(tmp_path):
         assert abs(float(one["coordinates"]) - float(two["coordinates"])) < 0.02 * float(one["coordinates"])
     records = [json.loads((folder / "results.json").read_text()) for folder in folders]
     assert records[0]["test_clouds"] == records[1]["test_clouds"]
-    embedded = tmp_path / "one.parquet", tmp_path / "two.parquet"
-    arguments = ["embed", folders[0], "shapes", "--clouds", "30", "--points", "512", "--batch-size", "4"]
-    assert command(*arguments, "--device", "cpu", "--output", embedded[0]).returncode == 0
-    both = [sys.executable, "-m", "i2pmae", *map(str, arguments), "--device", "cpu", "--output", str(embedded[1])]
-    assert run_together(2, both) == 0
-    tables = [pq.read_table(path) for path in embedded]
+    clouds = ("shapes", "--clouds", "30", "--points", "512", "--batch-size", "4", "--device", "cpu")
+    tables = [pq.read_table(path) for path in written("embed", folders[0], *clouds)]
     assert tables[0]["id"].to_pylist() == tables[1]["id"].to_pylist()
     vectors = [np.stack(table["embedding"].to_numpy()) for table in tables]
     assert np.array_equal(*vectors)
+    tuned = tmp_path / "tuned"
+    length = ("--epochs", "1", "--batch-size", "5", "--device", "cpu", "--devices", "2")
+    made = command("finetune", folders[0], archive, *length, "--output", tuned)
+    assert made.returncode == 0, made.stderr
+    assert "2 processes on cpu" in made.stderr and made.stdout.count("The epoch was chosen on") == 1
+    said = [pq.read_table(path) for path in written("predict", tuned, *clouds)]
+    assert said[0].equals(said[1]) and len(said[0]) == 30
+
+
+def written(name: str, checkpoint: Path, *arguments: str) -> tuple[Path, Path]:
+    """What a command writes in one process and in two."""
+    line = [sys.executable, "-m", "i2pmae", name, str(checkpoint), *arguments, "--output"]
+    paths = checkpoint / f"{name}-1.parquet", checkpoint / f"{name}-2.parquet"
+    assert subprocess.run([*line, str(paths[0])], capture_output=True, check=False).returncode == 0
+    assert run_together(2, [*line, str(paths[1])]) == 0
+    return paths
 
 
 def test_the_status_is_that_of_the_process_that_failed(tmp_path):

@@ -16,6 +16,7 @@ from i2pmae.common.locks import lock
 from i2pmae.data.clouds import CloudSet
 from i2pmae.projection.config import ProjectionConfig
 from i2pmae.teachers import kept as teacher_maps
+from i2pmae.teachers import shelf
 from i2pmae.teachers.base import TeacherMaps
 from i2pmae.teachers.maps import CachedMaps, look
 from tests.training.small import small_clouds
@@ -76,12 +77,45 @@ def test_whatever_decides_the_maps_has_maps_of_its_own_and_leaves_the_others(tmp
     other = CloudSet(moved, clouds.ids, labels=clouds.labels)
     first = build(tmp_path, Looking())
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    check(build(tmp_path, Looking(), other), other)
+    teacher = Looking()
+    check(build(tmp_path, teacher, other), other)
+    assert teacher.images == 3, "all but one of the clouds were known"
     check(build(tmp_path, Looking(2.0)), scale=2.0)
     build(tmp_path, Looking(), projection=ProjectionConfig(image_size=32, depth="nearest"))
-    assert len(list(tmp_path.rglob("maps.npy"))) == 4
+    assert len(list(tmp_path.rglob("maps-*.npy"))) == 4
     assert {path: path.read_bytes() for path in before} == before
     check(first)
+
+
+def test_sets_with_clouds_in_common_share_what_was_said_of_them(tmp_path):
+    clouds, teacher = small_clouds(), Looking()
+    some = build(tmp_path, teacher, clouds.subset(np.arange(10, 25)))
+    assert teacher.images == 3 * 15
+    twice = clouds.subset([12, 40, 12, 41, 40])
+    check(build(tmp_path, teacher, twice), twice)
+    assert teacher.images == 3 * 17, "each cloud is looked at once"
+    check(build(tmp_path, teacher))
+    assert teacher.images == 3 * 44
+    check(build(tmp_path, Looking(when=1, action=pytest.fail), clouds.subset(np.arange(43, -1, -1))), clouds[::-1])
+    check(some, clouds.subset(np.arange(10, 25)))
+
+
+def test_a_full_shard_is_followed_by_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(shelf, "SHARD_ROWS", 8)
+    monkeypatch.setattr(teacher_maps, "BATCHES_PER_NOTE", 1)
+    maps = build(tmp_path, Looking())
+    assert [len(np.load(path)) for path in sorted(maps.folder.glob("maps-*.npy"))] == [8, 8, 8, 8, 8, 4]
+    check(maps)
+
+
+def test_features_are_kept_in_fewer_channels(tmp_path):
+    mixing = torch.randn(3, 2)
+    rows = torch.arange(44)
+    mixed = CachedMaps(tmp_path, Looking(), small_clouds(), VIEWS, shown=False, mixing=mixing)(rows)
+    whole = build(tmp_path, Looking())(rows)
+    expected = torch.einsum("bvchw,cd->bvdhw", whole.features, mixing)
+    torch.testing.assert_close(mixed.features, expected, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(mixed.saliency, whole.saliency)
 
 
 @pytest.mark.parametrize("calls", [5, 20])
@@ -101,27 +135,37 @@ def test_a_build_that_stops_goes_on(tmp_path, monkeypatch, calls):
     assert rest.calls == 22 - (calls - 1) // 2 * 2
 
 
-@pytest.mark.parametrize("damage", ["short part", "no note", "deep note", "short maps", "other file"])
+@pytest.mark.parametrize(
+    "damage", ["short part", "no note", "deep note", "no header", "short maps", "other file", "no keys", "short keys"]
+)
 def test_what_is_incomplete_is_made_again(tmp_path, damage):
     teacher = Looking()
-    folder = build(tmp_path, teacher).folder
-    if "maps" not in damage and damage != "other file":
-        (folder / "maps.npy").rename(folder / "maps.npy.part")
+    shard = build(tmp_path, teacher).folder / "maps-00000.npy"
+    part = shard.with_suffix(".npy.part")
+    if damage in ("short part", "no note", "deep note", "no header"):
+        shard.rename(part)
     if damage == "short part":
-        os.truncate(folder / "maps.npy.part", 1000)
+        os.truncate(part, 1000)
+    elif damage == "no header":
+        os.truncate(part, 10)
     elif damage == "short maps":
-        os.truncate(folder / "maps.npy", 1000)
+        os.truncate(shard, 1000)
     elif damage == "other file":
-        np.save(folder / "maps.npy", np.zeros(3))
+        np.save(shard, np.zeros(3))
+    elif damage == "no keys":
+        shard.with_suffix(".keys").unlink()
+    elif damage == "short keys":
+        os.truncate(shard.with_suffix(".keys"), 16 * 43 + 1)
     else:
-        (folder / "maps.json").write_text("[" * 10_000 if damage == "deep note" else "{}")
+        shard.with_suffix(".json").write_text("[" * 10_000 if damage == "deep note" else "{}")
     check(build(tmp_path, teacher))
     assert teacher.images == 2 * 3 * 44
+    assert len(list(shard.parent.glob("maps-*"))) == 3, "what was damaged is gone"
 
 
 def test_a_reader_keeps_its_maps_whatever_happens_to_the_folder(tmp_path):
     maps = build(tmp_path, Looking())
-    (maps.folder / "maps.npy").unlink()
+    (maps.folder / "maps-00000.npy").unlink()
     build(tmp_path, Looking())
     check(maps)
 
@@ -141,12 +185,12 @@ def test_vectors_of_views_are_kept_with_the_maps_or_alone(tmp_path, kind):
     assert expected.pooled.shape == (3, 3, 3 if kind is Looking else 7)
     teacher = kind()
     both = CachedMaps(tmp_path / "both", teacher, clouds, VIEWS, shown=False, wanted=("maps", "pooled"))
-    assert teacher.images <= 3 * 45, "one pass makes both, after a look at one cloud"
+    assert teacher.images == 3 * 44, "one pass makes both"
     alone = CachedMaps(tmp_path / "alone", kind(), clouds, VIEWS, shown=False, wanted=("pooled",))
     for maps in (both, alone):
         torch.testing.assert_close(maps.pooled(rows), expected.pooled, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(both(rows).features, expected.features, rtol=1e-3, atol=1e-3)
-    assert not (alone.folder / "maps.npy").exists()
+    assert not list(alone.folder.glob("maps-*"))
     later = CachedMaps(tmp_path / "alone", kind(), clouds, VIEWS, shown=False, wanted=("maps", "pooled"))
     torch.testing.assert_close(later(rows).features, expected.features, rtol=1e-3, atol=1e-3)
     silent = kind(when=1, action=pytest.fail)
@@ -168,7 +212,7 @@ def test_a_build_of_both_that_stops_goes_on(tmp_path, monkeypatch):
         made(Looking(when=12, action=stop))
     rest = Looking()
     maps, rows = made(rest), torch.arange(44)
-    assert rest.calls == 1 + 22 - 10, "a look at one cloud, and what was not noted"
+    assert rest.calls == 22 - 10, "what was not noted"
     expected = look(Looking(), torch.tensor(small_clouds().points), VIEWS)[0]
     torch.testing.assert_close(maps.pooled(rows), expected.pooled, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(maps(rows).features, expected.features, rtol=1e-3, atol=1e-3)
@@ -195,7 +239,7 @@ def test_a_build_that_is_killed_goes_on(tmp_path):
 
 def test_who_needs_the_same_maps_waits_for_them_and_says_so(tmp_path, capfd):
     folder = build(tmp_path, Looking()).folder
-    (folder / "maps.npy").rename(folder / "kept")
+    (folder / "maps-00000.npy").rename(folder / "kept")
     found, waits = [], threading.Event()
 
     def second():
@@ -212,7 +256,7 @@ def test_who_needs_the_same_maps_waits_for_them_and_says_so(tmp_path, capfd):
         patch.setattr(threading.Condition, "wait_for", noticed)
         thread.start()
         waits.wait()
-        (folder / "kept").rename(folder / "maps.npy")
+        (folder / "kept").rename(folder / "maps-00000.npy")
     thread.join()
     check(found[0])
     assert "which is working on the teacher's maps in" in " ".join(capfd.readouterr().err.split())
@@ -229,7 +273,7 @@ def test_a_full_disk_is_explained_and_what_is_done_stays(tmp_path, monkeypatch):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
-    [note] = tmp_path.rglob("maps.json")
+    [note] = tmp_path.rglob("maps-*.json")
     done = json.loads(note.read_text())["done"]
     assert done > 0
     rest = Looking()

@@ -96,7 +96,7 @@ def test_processes_share_out_and_tell_each_other_in_order(tmp_path):
         assert told["refused"] == found[0]["refused"] != ""
     assert [slope for told in found for slope in told["gradient"]] == [0, 6, 12, 18, 24]
     assert min(found[1]["came"], found[2]["came"]) >= found[0]["came"]
-    one, other = (next(folder.rglob("maps.npy")).read_bytes() for folder in folders)
+    one, other = (next(folder.rglob("maps-00000.npy")).read_bytes() for folder in folders)
     assert one == other
 
 

@@ -10,6 +10,7 @@ import tyro
 
 from i2pmae.cli.arguments import in_order
 from i2pmae.cli.options import ReadingOptions, otherwise, parse
+from i2pmae.cli.spread import print_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +75,7 @@ def run(arguments: Sequence[str]) -> None:
         device=options.device,
         **options.reading.given(),
     )
-    print(table_text(table) if options.output is None else f"{options.output}: {_summary(table)}\n", end="")
+    print_once(table_text(table) if options.output is None else f"{options.output}: {_summary(table)}\n", end="")
 
 
 def _summary(table: "pa.Table") -> str:

@@ -32,12 +32,12 @@ def spread(devices: int | Literal["auto"], device: str, command: str, arguments:
         raise SystemExit(run_together(count, [sys.executable, "-m", "i2pmae", command, *arguments]))
 
 
-def print_once(text: str) -> None:
+def print_once(text: str, end: str = "\n") -> None:
     """Print a result; of several processes of a run, which all have it, the first does."""
     from i2pmae.training.processes import started
 
     if started().rank == 0:
-        print(text)
+        print(text, end=end)
 
 
 def run_together(count: int, command: Sequence[str]) -> int:

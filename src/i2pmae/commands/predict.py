@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from i2pmae.commands.reading import Reading, open_data
 from i2pmae.commands.use import load_predictor
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.written import check_table, write_table
+from i2pmae.training.processes import joined
 from i2pmae.weights.applied import Predictor
 
 if TYPE_CHECKING:
@@ -53,18 +55,20 @@ def predict(
     """
     if output is not None:
         check_table(Path(output))
-    predictor = checkpoint if isinstance(checkpoint, Predictor) else load_predictor(checkpoint, device)
-    options: dict[str, Any] = {"top": top, "category": category, "ply": None if ply is None else Path(ply)}
-    given = {name: value for name, value in options.items() if value is not None}
-    strange = [name for name in given if name not in predictor.options]
-    if strange:
-        them = "it" if len(strange) == 1 else "them"
-        listed = " and ".join(f"--{name}" for name in strange)
-        holds = predictor.record.kind.holds
-        raise UsageError(f"{checkpoint} holds {holds}, which has no use for {listed}: leave {them} out.")
-    predictor.check(**given)
-    clouds = open_data(data, predictor.points, predictor.record, reading, shown)
-    table = predictor.table(clouds, batch_size=batch_size, shown=shown, **given)
-    if output is not None:
-        write_table(table, Path(output))
+    with joined(device):
+        predictor = checkpoint if isinstance(checkpoint, Predictor) else load_predictor(checkpoint, device)
+        options: dict[str, Any] = {"top": top, "category": category, "ply": None if ply is None else Path(ply)}
+        given = {name: value for name, value in options.items() if value is not None}
+        strange = [name for name in given if name not in predictor.options]
+        if strange:
+            them = "it" if len(strange) == 1 else "them"
+            listed = " and ".join(f"--{name}" for name in strange)
+            holds = predictor.record.kind.holds
+            raise UsageError(f"{checkpoint} holds {holds}, which has no use for {listed}: leave {them} out.")
+        predictor.check(**given)
+        clouds = open_data(data, predictor.points, predictor.record, reading, shown)
+        table = predictor.table(clouds, batch_size=batch_size, shown=shown, **given)
+        if output is not None:
+            path = Path(output)
+            ranks.on_main(lambda: write_table(table, path))
     return table

@@ -1,25 +1,36 @@
 """What predictors share when they go through a set of clouds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import track
+from i2pmae.common.ranks import share_out
 from i2pmae.data.clouds import CloudSet
 
 __all__ = ["in_batches", "named_classes"]
 
 
-def in_batches(clouds: CloudSet, size: int, doing: str, shown: bool) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows and points of a set, ``size`` at a time; :class:`UsageError` for no clouds, or a size below 1."""
+T = TypeVar("T")
+
+
+def in_batches(
+    clouds: CloudSet, size: int, doing: str, shown: bool, compute: Callable[[slice, np.ndarray], T]
+) -> Iterator[tuple[slice, T]]:
+    """What ``compute`` makes of rows and points of a set, ``size`` at a time, with these rows, in order.
+
+    The processes of a run share the batches out, and each gets all that comes of them. :class:`UsageError` for no
+    clouds, or a size below 1.
+    """
     if len(clouds) == 0:
         raise UsageError(f"{clouds.name} holds no clouds: there is nothing to predict.")
     if size < 1:
         raise UsageError(f"The batch size must be at least 1, got {size}.")
     rows = [slice(start, min(start + size, len(clouds))) for start in range(0, len(clouds), size)]
-    for part in track(rows, f"{doing} {clouds.name}", shown=shown):
-        yield part, np.asarray(clouds.points[part], dtype=np.float32)
+    found = share_out(rows, lambda part: compute(part, np.asarray(clouds.points[part], dtype=np.float32)))
+    yield from zip(rows, track(found, f"{doing} {clouds.name}", total=len(rows), shown=shown), strict=True)
 
 
 def named_classes(clouds: CloudSet) -> list[str]:

@@ -1,5 +1,6 @@
 """A teacher's maps of the views of clouds: computed for a batch, or once per cloud and kept on disk."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -82,21 +83,24 @@ class CachedMaps(CachedRows):
         shown: bool = True,
         wanted: Sequence[Kept] = ("maps",),
         limit: float | None = None,
+        mixing: Float[Tensor, "c d"] | None = None,
     ) -> None:
+        """``mixing`` is a matrix by which features are multiplied before they are kept: with fewer columns than
+        channels they take less room."""
         self.projection = projection
-        views = len(parse_views(projection.views))
-        maps = (len(clouds), views, teacher.feature_dim + 1, teacher.grid_size, teacher.grid_size)
-        about = [teacher.fingerprint(), projection.model_dump(mode="json"), clouds.digest(), maps]
-        shapes: dict[Kept, tuple[int | None, ...]] = {"maps": maps, "pooled": (len(clouds), views, None)}
 
         def said(points: Float[Tensor, "b n 3"]) -> dict[str, Float[Tensor, "..."]]:
             found = look(teacher, points, projection)[0]
-            maps = torch.cat([found.features, found.saliency[:, :, None]], dim=2)
+            features = found.features
+            if mixing is not None:
+                features = torch.einsum("bvchw,cd->bvdhw", features, mixing.to(features.device))
+            maps = torch.cat([features, found.saliency[:, :, None]], dim=2)
             return {"maps": maps} if found.pooled is None else {"maps": maps, "pooled": found.pooled}
 
-        kept: dict[str, tuple[int | None, ...]] = {name: shapes[name] for name in wanted}
-        called = f"{teacher.name} of {len(clouds)} clouds"
-        super().__init__(folder, about, kept, said, clouds, batch, device, shown, called=called, limit=limit)
+        about = [teacher.fingerprint(), projection.model_dump(mode="json")]
+        if mixing is not None:
+            about.append(hashlib.blake2b(mixing.numpy().tobytes(), digest_size=8).hexdigest())
+        super().__init__(folder, about, wanted, said, clouds, batch, device, shown, called=teacher.name, limit=limit)
 
     def __call__(self, index: Int[Tensor, " b"], device: torch.device | str = "cpu") -> ViewMaps:
         """The maps of the clouds at rows ``index``, which is on the CPU, on ``device``."""

@@ -1,16 +1,19 @@
-"""What teachers said of whole sets, as entries of one folder: which there are, and which make room for more."""
+"""What teachers said of clouds, as entries of one folder: which there are, and which make room for more."""
 
 import contextlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.common.files import write_text
 from i2pmae.common.locks import lock
+from i2pmae.teachers.shelf import KEYS, counts, remove_shard
 
 __all__ = ["MAPS_FOLDER", "KeptEntry", "begin_entry", "clear_kept", "list_kept", "make_room", "mark_used"]
 
@@ -22,7 +25,7 @@ GIB = 2**30
 
 
 class KeptEntry(NamedTuple):
-    """What one teacher said of one set."""
+    """What one teacher said of clouds."""
 
     path: Path
     """Its folder."""
@@ -75,24 +78,55 @@ def clear_kept(cache: Path, older_than: timedelta | None = None, match: str | No
     return removed
 
 
-def make_room(folder: Path, size: int, limit: float) -> None:
-    """Remove what was not used for longest, until an entry of ``size`` bytes can be in ``folder``, beside the others,
-    within ``limit`` GiB.
+def make_room(folder: Path, size: int, limit: float, needed: Iterable[Path] = ()) -> None:
+    """Remove what was not used for longest, until ``size`` bytes more can be in ``folder``, beside what is there,
+    within ``limit`` GiB for all entries.
 
-    What is being made stays. :class:`UsageError` where that is not enough.
+    Of ``folder``, which is the caller's alone, all shards but those that are ``needed`` may go, of others the whole,
+    unless it is being made. :class:`UsageError` where that is not enough.
     """
-    others = [entry for entry in list_kept(folder.parent.parent) if entry.path != folder]
-    free = limit * GIB - size - sum(entry.size for entry in others)
-    for entry in reversed(others):
+    entries = list_kept(folder.parent.parent)
+    free = limit * GIB - size - sum(entry.size for entry in entries)
+    others = [entry for entry in entries if entry.path != folder]
+    for room in sorted([*_entries(others), *_shards(folder, set(needed))], key=lambda room: room.used):
         if free >= 0:
             return
-        if _removed(entry.path):
-            free += entry.size
+        free += room.made()
     if free < 0:
+        own = sum(path.stat().st_size for path in needed)
         raise UsageError(
-            f"What the teacher says of these clouds takes {size / GIB:.2f} GiB, and --cache-size allows "
+            f"What the teacher says of these clouds takes {(size + own) / GIB:.2f} GiB, and --cache-size allows "
             f"{limit:g} GiB for all that is in {folder.parent}. Allow more, or train without cache_teacher."
         )
+
+
+class _Room(NamedTuple):
+    """What may go."""
+
+    used: float
+    """When it was used last, in seconds since 1970."""
+    made: Callable[[], int]
+    """Removes it, and returns how many bytes that made free."""
+
+
+def _entries(entries: Iterable[KeptEntry]) -> Iterator[_Room]:
+    def made(entry: KeptEntry) -> int:
+        return entry.size if _removed(entry.path) else 0
+
+    for entry in entries:
+        yield _Room(entry.used.timestamp(), partial(made, entry))
+
+
+def _shards(folder: Path, needed: set[Path]) -> Iterator[_Room]:
+    def made(path: Path, size: int) -> int:
+        remove_shard(path)
+        return size
+
+    for path in set(folder.glob("*.npy")) - needed:
+        keys = path.with_suffix(KEYS)
+        if keys.exists():
+            size = path.stat().st_size + keys.stat().st_size
+            yield _Room(keys.stat().st_mtime, partial(made, path, size))
 
 
 def _removed(folder: Path) -> bool:
@@ -118,6 +152,8 @@ def _entry(folder: Path) -> KeptEntry | None:
         return None
     if not any(name.endswith((".npy", ".npy.part")) for name in files):
         return None
+    clouds = max(counts(folder).values(), default=0)
     used = files[ABOUT].st_mtime if ABOUT in files else max(status.st_mtime for status in files.values())
     size = sum(status.st_size for status in files.values())
-    return KeptEntry(folder, size, datetime.fromtimestamp(used, UTC), (str(called),) if called else ())
+    sources = (f"{called} of {clouds} clouds",) if called else ()
+    return KeptEntry(folder, size, datetime.fromtimestamp(used, UTC), sources)

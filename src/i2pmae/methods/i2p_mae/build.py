@@ -46,9 +46,9 @@ def build_i2p_mae(setting: Setting) -> I2PMAETask:
     if teacher is None:
         return I2PMAETask(_fresh(config, seed), config, None, points=run.data.points)
     asked = as_point_teacher(teacher, config.projection)
-    kept, vectors = _cached(setting, config, teacher)
-    sizes: dict[str, Any] = {}
     dense = DenseTargets(config.loss, asked.feature_dim)
+    kept, vectors = _cached(setting, config, teacher, dense)
+    sizes: dict[str, Any] = {}
     if config.loss.semantics > 0:
         sizes["semantic_dim"] = asked.views * dense.channels
         sizes["semantic_levels"] = len(config.model.decoder_dims) if config.loss.levels == "all" else 1
@@ -124,8 +124,15 @@ def _check(config: I2PMAEMethodConfig, teacher: PointTeacher) -> None:
             raise UsageError(f"The teacher {teacher.name!r} does not say {said}.")
 
 
+def _may_mix(config: I2PMAEMethodConfig, dense: DenseTargets) -> bool:
+    """Whether features may be kept in the channels of targets: where that takes less room, and nothing asks for their
+    length."""
+    fewer = dense.mixing is not None and dense.mixing.shape[1] < len(dense.mixing)
+    return fewer and not (config.guided and config.guidance.saliency == "feature-norm")
+
+
 def _cached(
-    setting: Setting, config: I2PMAEMethodConfig, teacher: AnyTeacher
+    setting: Setting, config: I2PMAEMethodConfig, teacher: AnyTeacher, dense: DenseTargets
 ) -> tuple[KeptLessons | None, KeptLessons | None]:
     """What the teacher says of points and of whole views of the training clouds, made here where it is to be cached: in
     one pass where the views are the same."""
@@ -145,6 +152,7 @@ def _cached(
             shown=setting.shown,
             wanted=wanted,
             limit=config.cache_size,
+            mixing=dense.mixing if "maps" in wanted and _may_mix(config, dense) else None,
         )
 
     if not config.whole.wanted:

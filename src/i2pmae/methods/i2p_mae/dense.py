@@ -58,4 +58,7 @@ class DenseTargets:
         return features
 
     def _mixed(self, features: Float[Tensor, "*b v c"]) -> Float[Tensor, "*b v d"]:
-        return features if self.mixing is None else features @ self.mixing
+        """Features in the channels of targets; those that were kept may be already."""
+        if self.mixing is None or features.shape[-1] != len(self.mixing):
+            return features
+        return features @ self.mixing

@@ -152,10 +152,9 @@ class CachedPredictions(CachedRows):
             return {name: part for name, part in parts.items() if part is not None}
 
         wanted = ("centres", "features") * features + ("pooled",) * pooled
-        about = [teacher.fingerprint(), clouds.digest(), len(clouds)]
-        shapes = {name: (len(clouds), None, 3 if name == "centres" else None) for name in wanted}
-        called = f"{teacher.name} of {len(clouds)} clouds"
-        super().__init__(folder, about, shapes, said, clouds, device=device, shown=shown, called=called, limit=limit)
+        about = [teacher.fingerprint()]
+        called = teacher.name
+        super().__init__(folder, about, wanted, said, clouds, device=device, shown=shown, called=called, limit=limit)
 
     def lesson(self, index: Int[Tensor, " b"], points: Float[Tensor, "b n 3"]) -> Predicted:
         """What was said of the clouds at rows ``index``, which is on the CPU."""

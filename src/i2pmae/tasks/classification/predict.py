@@ -107,11 +107,12 @@ class CloudClassifier(Predictor):
         import pyarrow as pa
 
         self.check(top=top)
-        found = [
-            self.predict(points, batch_size=batch_size, max_points=None).probabilities
-            for _, points in in_batches(clouds, batch_size, "Classifying", shown)
-        ]
-        probabilities = np.concatenate(found)
+
+        def computed(_: slice, points: np.ndarray) -> np.ndarray:
+            return np.asarray(self.predict(points, batch_size=batch_size, max_points=None).probabilities)
+
+        found = in_batches(clouds, batch_size, "Classifying", shown, computed)
+        probabilities = np.concatenate([part for _, part in found])
         order = np.argsort(-probabilities, axis=1, kind="stable")
         columns: dict[str, Any] = {"id": list(clouds.ids)}
         for place in range(top or 1):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError, pick
 from i2pmae.data.clouds import CloudSet
 from i2pmae.ops import three_nn_interpolate
@@ -166,17 +167,21 @@ class CloudSegmenter(Predictor):
         import pyarrow as pa
 
         told = self._told(clouds, category)
-        files = None if ply is None else PartFiles(ply, clouds.ids, self.parts)
+        files = ranks.on_main(lambda: None if ply is None else PartFiles(ply, clouds.ids, self.parts))
         counts = np.zeros((len(clouds), len(self.parts)), np.int64)
         certainty = np.zeros(len(clouds), np.float32)
-        for rows, points in in_batches(clouds, batch_size, "Segmenting", shown):
+
+        def computed(rows: slice, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             chosen = None if told is None else told[rows]
-            found = self.predict(points, category=chosen, batch_size=batch_size).probabilities
-            labels, certainty[rows] = found.argmax(-1), found.max(-1).mean(-1)
+            found = np.asarray(self.predict(points, category=chosen, batch_size=batch_size).probabilities)
+            labels = found.argmax(-1)
             for row, cloud, label in zip(range(rows.start, rows.stop), points, labels, strict=True):
-                counts[row] = np.bincount(label, minlength=len(self.parts))
-                if files is not None:
+                if files is not None:  # each process writes those that it computes
                     files.write(row, cloud, label)
+            return np.stack([np.bincount(label, minlength=len(self.parts)) for label in labels]), found.max(-1).mean(-1)
+
+        for rows, found in in_batches(clouds, batch_size, "Segmenting", shown, computed):
+            counts[rows], certainty[rows] = found
         columns: dict[str, Any] = {"id": list(clouds.ids)}
         columns |= {} if told is None else {"category": told}
         columns["probability"] = certainty

@@ -13,7 +13,7 @@ from i2pmae.cli.options import otherwise, parse
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from i2pmae.data.check import Report
+    from i2pmae.data.open.check import Report
 
 __all__ = ["run"]
 
@@ -139,7 +139,7 @@ def prepare(arguments: Sequence[str]) -> None:
     """Write a set to a folder, and say what it holds."""
     options = parse(Prepare, "data prepare", arguments)
     from i2pmae.commands.data import prepare as prepare_data
-    from i2pmae.data.shares import here
+    from i2pmae.data.read.shares import here
 
     made = prepare_data(**vars(options))
     if here().rank:  # the first speaks for all
@@ -151,7 +151,7 @@ def prepare(arguments: Sequence[str]) -> None:
 def list_readers(arguments: Sequence[str]) -> None:
     """Print the readers."""
     parse(Listing, "data list", arguments)
-    from i2pmae.data.benchmarks import READERS
+    from i2pmae.data.sources.benchmarks import READERS
 
     for name, reader in READERS.items():
         print(f"{name}: {reader.about}")

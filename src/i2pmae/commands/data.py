@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Literal
 
 from i2pmae.common.progress import say
-from i2pmae.data.check import Report, check_source
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.folder import check_request
+from i2pmae.data.open.check import Report, check_source
+from i2pmae.data.open.folder import check_request
+from i2pmae.data.open.prepared import prepare as write_prepared
+from i2pmae.data.open.source import request_for
 from i2pmae.data.paths import expanded
-from i2pmae.data.prepared import prepare as write_prepared
-from i2pmae.data.shares import here
-from i2pmae.data.sources import plan_source, request_for
+from i2pmae.data.read.shares import here
+from i2pmae.data.sources.named import plan_source
 
 __all__ = ["check", "prepare"]
 

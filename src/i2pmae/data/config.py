@@ -57,7 +57,7 @@ class DataConfig(Config):
 
     def open(self, *, seed: int = 0, points: int | None = None, shown: bool = True) -> "CloudSet":
         """The clouds, of ``points`` points where that is given; errors are those of :func:`open_source`."""
-        from i2pmae.data.sources import open_source
+        from i2pmae.data.open.source import open_source
 
         return open_source(
             self.source,

@@ -101,6 +101,8 @@ class Prepare:
     """Whether the folder of a file names its class, for data of your own: auto where there are sub-folders."""
     parts: Literal["named", "column", "none"] = "named"
     """Part labels of points: where files name them, in the last column of text files, or none."""
+    columns: tuple[Literal["colour", "normal"], ...] = ()
+    """What to keep beside x, y and z, of files that have it: colour, normal, or both."""
     form: Literal["fixed16", "float32"] = "fixed16"
     """How coordinates are stored: in 16 bits each, off by 1.6e-5 of the radius at most, or exactly."""
     clouds: Annotated[int | None, tyro.conf.DisallowNone, otherwise("all")] = None

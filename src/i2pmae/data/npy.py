@@ -9,11 +9,12 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 
-__all__ = ["DAMAGED", "Header", "InSteps", "check_bytes", "read_npy_header"]
+__all__ = ["DAMAGED", "PICKLED", "Header", "InSteps", "array_of", "check_bytes", "read_npy_header", "shape_of"]
 
 STEP_BYTES = 4096
 """Packed bytes that are unpacked at a time."""
 
+PICKLED = "Python objects, which are never unpickled"
 DAMAGED = "the file is damaged or cut short"
 
 Header = tuple[tuple[int, ...], np.dtype]
@@ -74,3 +75,22 @@ def check_bytes(name: str, header: Header, held: int) -> None:
     needed = math.prod(shape) * dtype.itemsize
     if held != needed and not dtype.hasobject:
         raise DataError(f"{DAMAGED}: {name} of shape {shape} and dtype {dtype} takes {needed} bytes, it holds {held}")
+
+
+def array_of(name: str, content: bytes) -> np.ndarray:
+    """The array of a .npy called ``name``; :class:`DataError` where it holds objects, or other bytes than it says."""
+    source = io.BytesIO(content)
+    shape, column_major, dtype = read_npy_header(source)
+    if dtype.hasobject:
+        raise DataError(f"{name} holds {PICKLED}")
+    check_bytes(name, (shape, dtype), len(content) - source.tell())
+    values = np.frombuffer(content, dtype, math.prod(shape), source.tell()) if math.prod(shape) else np.empty(0, dtype)
+    return values.reshape(shape, order="F" if column_major else "C")
+
+
+def shape_of(head: bytes) -> tuple[int, ...] | None:
+    """The shape that the first bytes of a .npy say; None where they say none, as reading it will find."""
+    try:
+        return read_npy_header(io.BytesIO(head))[0]
+    except (DataError, ValueError, EOFError, TypeError):
+        return None

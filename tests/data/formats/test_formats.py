@@ -246,7 +246,7 @@ def test_shapeless_contents_are_refused(points: list, faces: list | None, reason
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e150])
 def test_clouds_come_out_normalised_at_any_scale_and_far_from_the_origin(scale: float, box: np.ndarray) -> None:
-    cloud, _ = make_cloud(RawCloud(box.astype(np.float64) * scale), len(box), "y", np.random.default_rng(0))
+    cloud, *_ = make_cloud(RawCloud(box.astype(np.float64) * scale), len(box), "y", np.random.default_rng(0))
     assert cloud.dtype == np.float32
     expected = box.astype(np.float64) - box.astype(np.float64).mean(0)
     np.testing.assert_allclose(cloud, expected / np.linalg.norm(expected, axis=1).max(), atol=1e-6)
@@ -254,7 +254,7 @@ def test_clouds_come_out_normalised_at_any_scale_and_far_from_the_origin(scale: 
 
 def test_unused_vertices_of_a_mesh_do_not_matter() -> None:
     vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [np.nan, 0, 0], [1e9, 0, 0]])
-    cloud, _ = make_cloud(RawCloud(vertices, np.array([[0, 1, 2]])), 500, "y", np.random.default_rng(0))
+    cloud, *_ = make_cloud(RawCloud(vertices, np.array([[0, 1, 2]])), 500, "y", np.random.default_rng(0))
     assert np.ptp(cloud, axis=0).round(1).tolist() == pytest.approx([1.3, 1.3, 0], abs=0.2)
 
 

@@ -175,7 +175,7 @@ class Stopped(Exception):
 @pytest.mark.parametrize("stop", range(1, 9))
 def test_a_stopped_prepare_goes_on(stop: int, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_module, "CHECKPOINT_ROWS", 7)
-    monkeypatch.setattr("i2pmae.data.formats.arrays.ArraySet.blocks.__defaults__", (8,))
+    monkeypatch.setattr("i2pmae.data.formats.arrays.ArraySet.blocks.__defaults__", ((), 8))
     plan = plan_source(many, "folder")
     request = request_for(plan, 40)
     whole = prepare(plan, tmp_path / "whole", request, workers=0, shown=False)
@@ -220,7 +220,7 @@ def test_a_set_that_breaks_after_a_checkpoint_is_left_out(
     many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build_module, "CHECKPOINT_ROWS", 7)
-    monkeypatch.setattr("i2pmae.data.formats.arrays.ArraySet.blocks.__defaults__", (8,))
+    monkeypatch.setattr("i2pmae.data.formats.arrays.ArraySet.blocks.__defaults__", ((), 8))
     np.savez(many / "test" / "cup" / "set.npz", points=layouts.clouds(300))
     path = many / "test" / "cup" / "set.npz"
     content = bytearray(path.read_bytes())

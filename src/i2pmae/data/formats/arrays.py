@@ -4,29 +4,34 @@ Nothing here unpickles: arrays of Python objects are refused. Sets are read in b
 memory can be read.
 """
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from i2pmae.common.errors import DataError
-from i2pmae.data.formats.base import RawCloud
-from i2pmae.data.formats.containers import BLOCK_ROWS, PICKLED, Container, block_rows, opened
+from i2pmae.data.formats.base import Block, RawCloud
+from i2pmae.data.formats.beside import UNNAMED
+from i2pmae.data.formats.containers import BLOCK_ROWS, Container, block_rows, opened
+from i2pmae.data.formats.keys import (
+    CLASS_KEYS,
+    COLUMN_KEYS,
+    LABEL_KEYS,
+    PART_KEYS,
+    PART_NAME_KEYS,
+    POINT_KEYS,
+    SPLIT_KEYS,
+)
 from i2pmae.data.formats.parts import are_whole, whole_labels
 from i2pmae.data.labels import split_names
-from i2pmae.data.npy import Header
+from i2pmae.data.npy import PICKLED, Header
 
 __all__ = ["ArraySet", "describe_arrays", "read_single"]
 
 SPLITS = ("train", "val", "test")
-POINT_KEYS = ("points", "data", "x", "clouds")
-LABEL_KEYS = ("labels", "label", "y", "category")
-SPLIT_KEYS = ("split", "splits")
-CLASS_KEYS = ("classes", "class_names", "category_names")
-PART_KEYS = ("part_labels", "pid", "seg")
-PART_NAME_KEYS = ("part_names", "parts")
+BESIDE = frozenset(name for names in COLUMN_KEYS.values() for name in names)
+"""Arrays of three columns that are no points."""
 LAYOUT = (
     "Expected clouds of shape (clouds, points, 3): x_train, y_train, x_test, y_test[, classes], or points, "
     "labels[, split][, classes][, part_labels][, part_names], or one array."
@@ -54,6 +59,8 @@ class ArraySet:
     """Part names in the order of the part labels."""
     ids: Sequence[str] | None = None
     """Clouds have no names of their own."""
+    column_arrays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the arrays ``(clouds, n, 3)`` of a column, one for each array of clouds."""
 
     def __len__(self) -> int:
         return sum(shape[0] for shape in self.shapes)
@@ -61,10 +68,16 @@ class ArraySet:
     @property
     def extras(self) -> bool:
         """Whether points have more columns than x, y, z."""
-        return any(shape[2] > 3 for shape in self.shapes)
+        return bool(self.column_arrays) or any(shape[2] > 3 for shape in self.shapes)
 
-    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-        """The index of the first cloud of each block, the block ``(at most rows, n, 3)`` as stored, and its parts."""
+    @property
+    def size(self) -> int | None:
+        """Points of each cloud; None where they differ."""
+        sizes = {shape[1] for shape in self.shapes}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def blocks(self, columns: Sequence[str] = (), rows: int = BLOCK_ROWS) -> Iterator[Block]:
+        """The clouds as stored, at most ``rows`` at a time."""
         at = 0
         with opened(self.path) as container:
             headers = container.shapes()
@@ -72,11 +85,14 @@ class ArraySet:
                 if name not in headers or headers[name][0] != shape:
                     raise DataError("the file changed while it was read")
                 rows = block_rows(headers[name], rows)
-                part_blocks: Iterator[np.ndarray | None] = (
-                    container.blocks(self.part_arrays[index], rows) if self.part_arrays else itertools.repeat(None)
-                )
-                for block, parts in zip(container.blocks(name, rows), part_blocks, strict=bool(self.part_arrays)):
-                    yield at, block[..., :3], None if parts is None else whole_labels(parts)
+                beside = {kind: self.column_arrays[kind][index] for kind in columns if kind in self.column_arrays}
+                others = [*beside.values(), *(self.part_arrays[index : index + 1])]
+                streams = (container.blocks(each, rows) for each in (name, *others))
+                for block, *more in zip(*streams, strict=True):
+                    found = dict(zip(beside, more, strict=False))
+                    if columns and block.shape[-1] == 6:
+                        found[UNNAMED] = block[..., 3:]
+                    yield Block(at, block[..., :3], whole_labels(more[-1]) if self.part_arrays else None, found)
                     at += len(block)
 
 
@@ -113,11 +129,13 @@ def describe_arrays(path: Path) -> ArraySet | None:
         part_arrays = _part_arrays(shapes, names, splits)
         for name in part_arrays:
             container.check(name)
+        columns = _column_arrays(shapes, names, splits)
         part_names = _strings(container, shapes, PART_NAME_KEYS) if part_arrays else None
     parts = None if part_names is None else tuple(part_names.tolist())
     if parts is not None and len(set(parts)) < len(parts):
         raise DataError("some part names stand in the list of parts more than once")
-    return ArraySet(path, names, sizes, shapes[names[0]][1], labels, classes, split_column, part_arrays, parts)
+    dtype = shapes[names[0]][1]
+    return ArraySet(path, names, sizes, dtype, labels, classes, split_column, part_arrays, parts, column_arrays=columns)
 
 
 def read_single(path: Path) -> RawCloud:
@@ -130,7 +148,15 @@ def read_single(path: Path) -> RawCloud:
         fitting = [key for key in shapes if shapes[key][0] == (len(points),) and shapes[key][1].kind in "fiub"]
         key = next((key for key in (*PART_KEYS, *LABEL_KEYS) if key in fitting), None)
         part_labels = None if key is None else whole_labels(container.whole(key))
-    return RawCloud(points[:, :3].astype(np.float64), extras=points.shape[1] > 3, part_labels=part_labels)
+        columns = {UNNAMED: points[:, 3:]} if points.shape[1] == 6 else {}
+        columns |= {
+            kind: container.whole(key)
+            for kind, keys in COLUMN_KEYS.items()
+            for key in keys[::-1]
+            if key != name and key in shapes and shapes[key][0] == (len(points), 3) and shapes[key][1].kind in "fiub"
+        }
+    extras = bool(columns) or points.shape[1] > 3
+    return RawCloud(points[:, :3].astype(np.float64), extras=extras, part_labels=part_labels, columns=columns)
 
 
 def _part_arrays(
@@ -154,6 +180,20 @@ def _part_arrays(
     return ()
 
 
+def _column_arrays(
+    shapes: Mapping[str, Header], names: tuple[str, ...], splits: tuple[str, ...] | None
+) -> dict[str, tuple[str, ...]]:
+    """The names of the arrays of colours and normals; what does not fit the clouds is something else."""
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, spellings in COLUMN_KEYS.items():
+        for key in spellings:
+            keys = (key,) if splits is None else tuple(f"{key}_{split}" for split in splits)
+            expected = [(*shapes[name][0][:2], 3) for name in names]
+            if key not in names and [shapes[each][0] for each in keys if each in shapes] == expected:
+                found.setdefault(kind, keys)
+    return found
+
+
 def _cloud_arrays(
     shapes: Mapping[str, Header],
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
@@ -165,7 +205,9 @@ def _cloud_arrays(
     if named:
         return (named[0],), None
     for dims in (3, 2):
-        fitting = [name for name, (shape, _) in shapes.items() if len(shape) == dims and shape[-1] >= 3]
+        fitting = [
+            name for name, (shape, _) in shapes.items() if len(shape) == dims and shape[-1] >= 3 and name not in BESIDE
+        ]
         if len(fitting) == 1:
             return (fitting[0],), None
     if len(shapes) == 1:  # The check of its shape says what is wrong with it.

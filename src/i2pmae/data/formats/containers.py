@@ -16,13 +16,12 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.formats.links import check_inside
-from i2pmae.data.npy import DAMAGED, Header, InSteps, check_bytes, read_npy_header
+from i2pmae.data.npy import DAMAGED, PICKLED, Header, InSteps, check_bytes, read_npy_header
 from i2pmae.data.reasons import ALWAYS_BYTES, PassingError, check_expansion, reasons
 
 __all__ = [
     "ARRAY_EXTENSIONS",
     "BLOCK_ROWS",
-    "PICKLED",
     "Container",
     "block_rows",
     "opened",
@@ -35,7 +34,6 @@ BLOCK_BYTES = 64 << 20
 """and bytes, if there are fewer clouds in so many."""
 MOST_LETTERS = 256
 """A longer text is no name."""
-PICKLED = "Python objects, which are never unpickled"
 
 
 class Container(Protocol):

@@ -8,10 +8,13 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.formats.base import RawCloud
+from i2pmae.data.formats.beside import found_columns
 from i2pmae.data.reasons import PassingError, check_count, check_expansion
 
 __all__ = ["read_las"]
 
+BESIDE = ("red", "green", "blue", "nx", "ny", "nz", "normal_x", "normal_y", "normal_z")
+"""Dimensions that may be kept."""
 SHORT_HEADER, LONG_HEADER = 227, 375
 """Bytes of the header up to version 1.2, and from 1.4."""
 VLR_BYTES, EVLR_BYTES = 54, 60
@@ -35,7 +38,9 @@ def read_las(path: Path) -> RawCloud:
     with laspy.open(path) as reader:
         scan = reader.read()
         check_count("points", reader.header.point_count, len(scan))
-        return RawCloud(np.stack([scan.x, scan.y, scan.z], axis=-1).astype(np.float64), extras=True)
+        columns = found_columns({name: scan[name] for name in scan.point_format.dimension_names if name in BESIDE})
+        points = np.stack([scan.x, scan.y, scan.z], axis=-1).astype(np.float64)
+        return RawCloud(points, extras=True, columns=columns)
 
 
 def check_header(source: IO[bytes], size: int) -> None:

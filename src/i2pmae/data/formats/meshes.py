@@ -10,6 +10,7 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.formats.base import RawCloud
+from i2pmae.data.formats.beside import found_columns, named_columns
 from i2pmae.data.formats.gltf import check_gltf
 from i2pmae.data.formats.mesh_checks import check_obj, check_stl
 from i2pmae.data.formats.numbers import plain_numbers
@@ -127,7 +128,11 @@ def read_ply(path: Path) -> RawCloud:
         known_columns = _ply_columns(content) if plain is None else plain[0]
         part_labels = whole_labels(np.asarray(known_columns[named[0]]).reshape(-1))
     known = {"x", "y", "z", *(named[:1] if part_labels is not None else ())}
-    return RawCloud(cloud.points, cloud.faces, extras=not properties <= known, part_labels=part_labels)
+    beside: dict[str, np.ndarray] = {}
+    if named_columns(list(properties)):
+        vertices = _ply_columns(content) if plain is None else plain[0]
+        beside = {kind: each for kind, each in found_columns(vertices).items() if len(each) == len(cloud.points)}
+    return RawCloud(cloud.points, cloud.faces, not properties <= known, part_labels, beside)
 
 
 def read_gltf(path: Path) -> RawCloud:
@@ -141,7 +146,8 @@ def _ply_columns(content: bytes) -> Mapping[str, np.ndarray]:
     import trimesh
 
     parsed = trimesh.exchange.ply.load_ply(io.BytesIO(content), fix_texture=False, skip_materials=True)
-    return parsed["metadata"]["_ply_raw"]["vertex"]["data"]
+    found = parsed["metadata"]["_ply_raw"]["vertex"]["data"]
+    return {name: found[name] for name in found.dtype.names} if isinstance(found, np.ndarray) else found
 
 
 def _as_utf8(content: bytes) -> bytes:

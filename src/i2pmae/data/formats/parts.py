@@ -1,6 +1,6 @@
 """Part labels of points: where a file keeps them, and what their numbers mean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,7 @@ def with_parts(raw: RawCloud, source: PartSource) -> RawCloud:
     if low < source.first or (top is not None and high > top):
         expected = f"{source.first} or more" if top is None else f"{source.first} to {top}"
         raise DataError(f"the part labels run from {low} to {high}; expected {expected}")
-    return RawCloud(raw.points, raw.faces, raw.extras, stored - source.first + source.start)
+    return replace(raw, part_labels=stored - source.first + source.start)
 
 
 def read_labels(path: Path) -> np.ndarray:

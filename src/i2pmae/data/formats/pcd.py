@@ -8,9 +8,13 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.formats.base import RawCloud
+from i2pmae.data.formats.beside import found_columns
 from i2pmae.data.reasons import check_count
 
 __all__ = ["lzf_decompress", "read_pcd"]
+
+KEPT = ("rgb", "rgba", "r", "g", "b", "red", "green", "blue", "normal_x", "normal_y", "normal_z", "nx", "ny", "nz")
+"""Fields that may be kept beside x, y and z."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,22 @@ def read_pcd(path: Path) -> RawCloud:
     content = path.read_bytes()
     header, body = _read_header(content)
     table = _STORAGE[header.storage](body, header)
-    points = np.stack([table[axis].reshape(len(table), -1)[:, 0] for axis in "xyz"], axis=-1).astype(np.float64)
+    columns = {name: table[name].reshape(len(table), -1)[:, 0] for name in table.dtype.names or () if table[name].size}
+    points = np.stack([columns[axis] for axis in "xyz"], axis=-1).astype(np.float64)
+    beside = {**_packed_colours(columns), **found_columns(columns)}
     if header.organised:
-        points = points[~np.isnan(points).any(-1)]
-    return RawCloud(points, extras=len(header.dtype.names or ()) > 3)
+        there = ~np.isnan(points).any(-1)
+        points, beside = points[there], {kind: values[there] for kind, values in beside.items()}
+    return RawCloud(points, extras=len(header.dtype.names or ()) > 3, columns=beside)
+
+
+def _packed_colours(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The colour in the field ``rgb`` or ``rgba``: the bytes of a number, 0xRRGGBB, which may be called a float."""
+    name = next((name for name in ("rgb", "rgba") if name in columns and columns[name].dtype.itemsize == 4), None)
+    if name is None:
+        return {}
+    packed = np.ascontiguousarray(columns[name]).view(np.uint32)
+    return {"colour": np.stack([packed >> shift & 255 for shift in (16, 8, 0)], axis=-1).astype(np.uint8)}
 
 
 def lzf_decompress(data: bytes, size: int) -> bytes:
@@ -114,13 +130,17 @@ def _ascii(body: bytes, header: Header) -> np.ndarray:
         if 0 < width < sum(widths):
             raise DataError(f"the file is cut short: a line has {width} of {sum(widths)} values")
     lines = io.StringIO(text)
-    columns = [starts[axis] for axis in "xyz"]
-    table = np.loadtxt(lines, usecols=columns, ndmin=2, dtype=np.float64) if body.strip() else np.empty((0, 3))
+    names = [
+        *"xyz",
+        *(name for name in header.dtype.names or () if name in KEPT and header.dtype[name].shape == (1,)),
+    ]
+    columns = [starts[name] for name in names]
+    table = np.loadtxt(lines, usecols=columns, ndmin=2, dtype=np.float64) if body.strip() else np.empty((0, len(names)))
     check_count("points", header.count, len(table))
-    axes = np.empty(len(table), dtype=[(axis, "<f8") for axis in "xyz"])
-    for column, axis in enumerate("xyz"):
-        axes[axis] = table[:, column]
-    return axes
+    found = np.empty(len(table), dtype=[(name, "<f8" if name in "xyz" else header.dtype[name].base) for name in names])
+    for column, name in enumerate(names):
+        found[name] = table[:, column]
+    return found
 
 
 def _binary(body: bytes, header: Header) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.formats.base import RawCloud
+from i2pmae.data.formats.beside import UNNAMED, named_columns
 from i2pmae.data.formats.columns import Header, coordinate_columns, split_header
 from i2pmae.data.formats.numbers import plain_numbers
 from i2pmae.data.formats.parts import PART_PROPERTIES, whole_labels
@@ -21,13 +22,14 @@ class Prose(DataError):
     """A .txt or .csv without a row of numbers: most likely notes or a list beside the data, not a bad cloud."""
 
 
-def read_text(path: Path, part_column: bool = False) -> RawCloud:
+def read_text(path: Path, part_column: bool = False, columns: bool = False) -> RawCloud:
     """The first three columns of a table of numbers, or those that a header names x, y and z in any usual spelling.
 
     A header that names columns, but not these, is a :class:`DataError`: which ones are meant is not guessed.
 
     Part labels come from the column that a header names ``label``, ``part`` or ``part_label``, or from the last one
-    where ``part_column`` says so.
+    where ``part_column`` says so. With ``columns``, colours and normals come from the columns that a header calls so,
+    or from the three behind the coordinates where there are six and no header.
 
     Columns stand apart by spaces, tabs, commas or semicolons (then a decimal comma is understood). Comment lines
     (``#``, ``//``, ``%``), a header line and a leading line with the number of points are allowed.
@@ -41,9 +43,10 @@ def read_text(path: Path, part_column: bool = False) -> RawCloud:
         error = Prose if text.strip() and path.suffix.lower() in (".txt", ".csv") else DataError
         raise error("the file holds no line of at least three numbers")
     start, delimiter, fields = first
-    columns, header = coordinate_columns(headers, max(index for index, field in enumerate(fields, 1) if field))
+    axes, header = coordinate_columns(headers, max(index for index, field in enumerate(fields, 1) if field))
     labels = _label_column(header, fields, delimiter, part_column)
-    read = columns if labels is None else (*columns, labels)
+    beside = _columns_beside(header, fields, delimiter, axes) if columns else {}
+    read = (*axes, *(() if labels is None else (labels,)), *(place for places in beside.values() for place in places))
     table = text[start:]
     last = max(column for column in range(len(fields)) if _is_number(fields[column], delimiter))
     points = _plain_table(table, read, last) if delimiter is None else None
@@ -53,9 +56,25 @@ def read_text(path: Path, part_column: bool = False) -> RawCloud:
         check_count("points", declared, len(points))
     return RawCloud(
         points[:, :3],
-        extras=len([name for name in fields if name]) > len(read),
+        extras=len([name for name in fields if name]) > 3 + (labels is not None),
         part_labels=None if labels is None else whole_labels(points[:, 3]),
+        columns={
+            kind: points[:, start : start + 3]
+            for kind, start in zip(beside, range(3 + (labels is not None), len(read), 3), strict=True)
+        },
     )
+
+
+def _columns_beside(
+    header: list[str], fields: list[str], delimiter: str | None, axes: tuple[int, int, int]
+) -> dict[str, tuple[int, int, int]]:
+    """The columns of colours and normals, where they hold numbers."""
+    found = named_columns(header) if len(header) == len(fields) else {}
+    if not header and len(fields) == 6 and axes == (0, 1, 2):
+        found = {UNNAMED: (3, 4, 5)}
+    return {
+        kind: places for kind, places in found.items() if all(_is_number(fields[each], delimiter) for each in places)
+    }
 
 
 def _plain_table(table: str, columns: tuple[int, ...], last: int) -> np.ndarray | None:

@@ -1,6 +1,7 @@
 """Looking at a set without keeping it: what is there, what is missing, damaged or other than it should be."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ from i2pmae.data.sources.plan import Plan
 from i2pmae.data.sources.prepared import is_prepared
 from i2pmae.data.store.remote import is_remote
 from i2pmae.data.store.stored import damage
-from i2pmae.data.store.writing import Sink
+from i2pmae.data.store.writing import NOTHING, Sink
 
 __all__ = ["Report", "check_source"]
 
@@ -72,9 +73,11 @@ class _Occurring(Sink):
         self.parts: list[np.ndarray] = []
         """Empty arrays for clouds without part labels."""
 
-    def append(self, points: np.ndarray, parts: np.ndarray | None = None) -> None:
+    def append(
+        self, points: np.ndarray, parts: np.ndarray | None = None, columns: Mapping[str, np.ndarray] = NOTHING
+    ) -> None:
         """Note the parts of some clouds."""
-        super().append(points)
+        super().append(points, parts, columns)
         self.parts += [np.arange(0)] * len(points) if parts is None else [np.unique(each) for each in parts]
 
     def rewind(self, rows: int) -> None:

@@ -1,12 +1,13 @@
 """Users" own data: a folder, a file or an array file becomes a set of clouds, read once and cached."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from i2pmae.common.errors import UsageError, pick
-from i2pmae.data.clouds import CloudSet
+from i2pmae.data.clouds import COLUMNS, CloudSet
 from i2pmae.data.formats.arrays import ArraySet
 from i2pmae.data.paths import expanded
 from i2pmae.data.read.files import Request
@@ -34,6 +35,7 @@ def open_clouds(
     limit: int | None = None,
     seed: int = 0,
     shown: bool = True,
+    columns: Sequence[str] = (),
 ) -> CloudSet:
     """The clouds at ``path``: ``points`` points each, y up, in the unit sphere, sorted by path, memory-mapped.
 
@@ -49,13 +51,18 @@ def open_clouds(
     ``part_label``; a file ``x.seg`` or ``x.labels`` with one number per line beside ``x``, or in ``points_label``
     beside ``points``. ``parts="column"`` takes the last column of text files, ``"none"`` reads none.
 
+    ``columns`` are kept beside the coordinates: ``colour`` and ``normal``, in :attr:`CloudSet.columns`. They come from
+    the named properties, columns or arrays of a file, or from three columns without names behind x, y and z: normals
+    where all have length 1, else colours. A mesh has the normals of its triangles where it stores none. A file without
+    one that is asked for counts as one that cannot be used, since a cloud has all columns or the set has none.
+
     Files without a usable shape are left out, counted in the notes and listed with reasons beside the cache;
     :class:`DataError` if they are more than ``max_bad_share`` of all, or if there is nothing to read;
     :class:`UsageError` for options that cannot be; :class:`I2PError` where the cache cannot be written.
     """
     pick("up axis", up, UP_AXES)
-    check_request(points, max_bad_share, limit, workers)
-    request = Request(points, up, seed, limit, parts != "none")
+    check_request(points, max_bad_share, limit, workers, columns)
+    request = Request(points, up, seed, limit, parts != "none", tuple(columns))
     path = expanded(path)
     plan = plan_files(path, labels, parts)
     mapped = _already_in_form(plan.entries[0], request) if len(plan.entries) == 1 and path.is_file() else None
@@ -64,8 +71,14 @@ def open_clouds(
     return open_plan(plan, request, cache=cache, workers=workers, max_bad_share=max_bad_share, shown=shown)
 
 
-def check_request(points: int | None, max_bad_share: float, limit: int | None, workers: int | None) -> None:
-    """:class:`UsageError` for numbers that cannot be."""
+def check_request(
+    points: int | None, max_bad_share: float, limit: int | None, workers: int | None, columns: Sequence[str] = ()
+) -> None:
+    """:class:`UsageError` for numbers that cannot be, and for columns that nobody knows."""
+    if isinstance(columns, str):
+        raise UsageError(f"columns must be a list of names, such as {(columns,)!r}, not the text {columns!r}.")
+    for name in columns:
+        pick("column", name, dict.fromkeys(COLUMNS))
     if points is not None and points < 3:
         raise UsageError(f"points must be at least 3, not {points}.")
     if not 0 <= max_bad_share <= 1:
@@ -82,11 +95,11 @@ def _already_in_form(entry: Entry, request: Request) -> CloudSet | None:
     if not isinstance(source, ArraySet) or source.path.suffix.lower() != ".npy":
         return None
     in_form = ((len(source), request.points, 3), np.dtype("<f4"), "y")
-    if (source.shapes[0], source.dtype, request.up) != in_form:
+    if (source.shapes[0], source.dtype, request.up) != in_form or request.columns:
         return None
     if request.limit is not None and request.limit < len(source):
         return None
-    for _, block, _ in source.blocks():
+    for _, block, *_ in source.blocks():
         radius = np.linalg.norm(block, axis=-1).max(-1)
         # Comparisons with NaN are false, so clouds that are not finite fail here as well.
         if not ((abs(block.mean(1)) < IN_FORM).all() and (abs(radius - 1) < IN_FORM).all()):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from i2pmae.common.errors import UsageError, pick
+from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.read.files import Request
 from i2pmae.data.read.plans import open_plan, plan_key, workers_for, write_plan
@@ -37,9 +37,15 @@ def open_prepared(
     clouds = as_clouds(stored, folder)
     if not request.parts:
         clouds = replace(clouds, part_labels=None, parts=None)
+    missing = [kind for kind in request.columns if kind not in clouds.columns]
+    if missing:
+        raise DataError(
+            f"The prepared folder {path} has no {missing[0]}: prepare the data again with --columns {missing[0]}."
+        )
     if clouds.points.shape[1] == request.points:
         rows = chosen(clouds, request.limit)
         return clouds if len(rows) == len(clouds) else clouds.subset(rows)
+    request = replace(request, columns=tuple(clouds.columns))
     plan = plan_prepared(path, request.limit, cache)
     return open_plan(plan, request, cache=cache, workers=workers, shown=shown)
 
@@ -74,5 +80,5 @@ def prepare(
         workers = max(1, workers_for(plan, None) // ranks.local) if workers is None else workers
         stored = write_share(plan, request, output, key, form, ranks, workers, max_bad_share, shown)
         return as_clouds(stored, output)
-    writer = ResumableWriter(output, request.points, key, form)
+    writer = ResumableWriter(output, request.points, key, form, columns=request.columns)
     return as_clouds(write_plan(plan, request, writer, key, workers, shown, max_bad_share), output)

@@ -1,5 +1,6 @@
 """The one door: from what a person writes after ``--data`` to clouds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ def open_source(
     seed: int = 0,
     shown: bool = True,
     shapes: ShapesConfig | None = None,
+    columns: Sequence[str] = (),
 ) -> CloudSet:
     """The clouds that ``data`` names.
 
@@ -52,16 +54,18 @@ def open_source(
     The other arguments and the errors are those of :func:`i2pmae.data.open_clouds`.
     """
     if is_shapes(data):
+        if columns:
+            raise UsageError(f"The built-in shapes have no {columns[0]}: leave the columns out.")
         return _shapes(points, up, clouds, seed, shapes, shown)
-    check_request(points, max_bad_share, clouds, workers)
+    check_request(points, max_bad_share, clouds, workers, columns)
     if is_remote(data):
         _check_no_turn(up, f"The prepared folder {data} is y up")
-        request = Request(points, "y", seed, clouds, parts != "none")
+        request = Request(points, "y", seed, clouds, parts != "none", tuple(columns))
         return open_prepared(str(data), request, cache=cache, workers=workers, shown=shown)
     name, path = named(data)
     if name is None and is_prepared(path):
         _check_no_turn(up, f"The prepared folder {path} is y up")
-        request = Request(points, "y", seed, clouds, parts != "none")
+        request = Request(points, "y", seed, clouds, parts != "none", tuple(columns))
         return open_prepared(path, request, cache=cache, workers=workers, shown=shown)
     if name is None and not is_manifest(path):
         return open_clouds(
@@ -76,19 +80,26 @@ def open_source(
             limit=clouds,
             seed=seed,
             shown=shown,
+            columns=columns,
         )
     plan = plan_source(data, parts=parts)
-    request = request_for(plan, points, up, clouds, parts, seed)
+    request = request_for(plan, points, up, clouds, parts, seed, columns)
     return open_plan(plan, request, cache=cache, workers=workers, max_bad_share=max_bad_share, shown=shown)
 
 
 def request_for(
-    plan: Plan, points: int, up: str | None = None, clouds: int | None = None, parts: str = "named", seed: int = 0
+    plan: Plan,
+    points: int,
+    up: str | None = None,
+    clouds: int | None = None,
+    parts: str = "named",
+    seed: int = 0,
+    columns: Sequence[str] = (),
 ) -> Request:
     """What every cloud of a plan should become; ``up`` is that of the plan where nobody says."""
     if up is not None:
         pick("up axis", up, UP_AXES)
-    return Request(points, up or plan.up, seed, clouds, parts != "none")
+    return Request(points, up or plan.up, seed, clouds, parts != "none", tuple(columns))
 
 
 def _shapes(

@@ -10,9 +10,9 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.common.progress import track
-from i2pmae.data.formats.arrays import describe_arrays
 from i2pmae.data.formats.base import SetOfClouds
 from i2pmae.data.formats.parts import name_parts
+from i2pmae.data.formats.table import describe_set
 from i2pmae.data.paths import portable
 from i2pmae.data.read.files import KILLED, Batch, Outcome, Request, read_files, read_set
 from i2pmae.data.read.shares import ALONE, Ranks, share_of
@@ -148,7 +148,7 @@ class Build:
     def _add_cloud(self, entry: Entry, outcome: Outcome, sink: Sink) -> None:
         assert outcome.cloud is not None
         parts = None if outcome.parts is None else outcome.parts[None]
-        sink.append(outcome.cloud[None], parts)
+        sink.append(outcome.cloud[None], parts, {kind: each[None] for kind, each in outcome.columns.items()})
         self._note([entry.file.id], None, [entry.label], [entry.split], parts)
         self._count(1, outcome.available or self.request.points, outcome.extras)
 
@@ -159,12 +159,12 @@ class Build:
             self.begin = (sink.rows, len(self.bad), dict(self.tally), dict(self.part_points))
         try:
             with reasons("it cannot be read"):
-                source = entry.describe() if entry.describe is not None else describe_arrays(entry.file.path)
+                source = entry.describe() if entry.describe is not None else describe_set(entry.file.path, name)
             if source is None:
                 raise DataError("the file changed while it was read")
             rows = self._rows(entry, source)
             for batch in read_set(source, name, self.request, rows[self.row :]):
-                sink.append(batch.points, batch.parts)
+                sink.append(batch.points, batch.parts, batch.columns)
                 self._add_batch(entry, source, batch)
                 self._checkpoint(sink)
             self.orders |= {source.classes} if source.classes is not None else set()
@@ -189,10 +189,15 @@ class Build:
 
     def _add_batch(self, entry: Entry, source: SetOfClouds, batch: Batch) -> None:
         name, rows = entry.file.id, batch.rows
-        self.bad += [(f"{name}/{row:06d}", reason) for row, reason in batch.bad]
+        ids = source.ids
+
+        def called(row: int) -> str:
+            return f"{name}/{row:06d}" if ids is None else ids[row]
+
+        self.bad += [(portable(called(row)), portable(reason)) for row, reason in batch.bad]
         splits = [None] * len(rows) if source.splits is None else source.splits[rows].tolist()
         self._note(
-            [f"{name}/{row:06d}" if source.ids is None else source.ids[row] for row in rows],
+            [called(row) for row in rows.tolist()],
             name,
             self._class_of(source, rows) if entry.label is None else [entry.label] * len(rows),
             splits if entry.split is None else [entry.split] * len(rows),
@@ -206,7 +211,7 @@ class Build:
             return [None] * len(rows)
         labels = source.labels[rows].tolist()
         names = source.classes or self.plan.meaning
-        return labels if names is None else [names[label] for label in labels]
+        return [None if label < 0 else label if names is None else names[label] for label in labels]
 
     def _note(
         self,
@@ -229,7 +234,7 @@ class Build:
     def _count(self, clouds: int, available: int, extras: bool) -> None:
         self.tally["more"] += clouds * (available > self.request.points)
         self.tally["fewer"] += clouds * (available < self.request.points)
-        self.tally["extras"] += clouds * extras
+        self.tally["extras"] += clouds * (extras and not self.request.columns)
 
     def known(self) -> Known:
         """What there is to store beside the points."""

@@ -8,23 +8,22 @@ import sys
 import threading
 import types
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import normalise
-from i2pmae.data.formats.arrays import describe_arrays
-from i2pmae.data.formats.base import SetOfClouds
-from i2pmae.data.formats.containers import ARRAY_EXTENSIONS
+from i2pmae.data.formats.base import Block, SetOfClouds
+from i2pmae.data.formats.beside import kept
 from i2pmae.data.formats.parts import with_parts
-from i2pmae.data.formats.table import read_cloud_file
+from i2pmae.data.formats.table import describe_set, read_cloud_file
 from i2pmae.data.formats.text import Prose
-from i2pmae.data.read.sampling import draw_points, make_cloud, three_distinct, to_y_up
+from i2pmae.data.read.sampling import draw_points, make_cloud, three_distinct, to_y_up, turned
 from i2pmae.data.reasons import PassingError, reasons
 from i2pmae.data.sources.listing import SourceFile
 
@@ -47,6 +46,8 @@ class Request:
     limit: int | None = None
     parts: bool = True
     """Whether part labels are of use."""
+    columns: tuple[str, ...] = field(default=(), repr=False)
+    """What to keep beside x, y and z, by the names of :mod:`i2pmae.data.formats.beside`."""
 
 
 class Outcome(NamedTuple):
@@ -63,6 +64,8 @@ class Outcome(NamedTuple):
     """Whether it is a text beside the data, which counts for no share of bad files."""
     passing: bool = False
     """Whether the reason lies around the file, so that it may be read another time."""
+    columns: Mapping[str, np.ndarray] = {}
+    """``(points, 3)`` what is kept beside the coordinates."""
 
 
 class Batch(NamedTuple):
@@ -74,6 +77,7 @@ class Batch(NamedTuple):
     available: int
     """Points that each of them has in the file."""
     bad: list[tuple[int, str]]
+    columns: Mapping[str, np.ndarray] = {}
 
 
 InFlight = deque[tuple[list[SourceFile], Future[list[Outcome]] | None]]
@@ -209,17 +213,18 @@ def read_one(file: SourceFile, seed: int, request: Request) -> Outcome:
     """One file as a cloud, with ``seed`` for its random choices."""
     try:
         with reasons("it cannot be made a cloud"):
-            if file.path.suffix.lower() in ARRAY_EXTENSIONS and file.size and describe_arrays(file.path) is not None:
+            if file.size and describe_set(file.path, file.id) is not None:
                 return Outcome()
-            raw = read_cloud_file(file.path, file.parts is not None and file.parts.path is None)
+            raw = read_cloud_file(file.path, file.parts is not None and file.parts.path is None, bool(request.columns))
             if not request.parts or raw.faces is not None:
                 raw = replace(raw, part_labels=None)
             elif file.parts is not None:
                 raw = with_parts(raw, file.parts)
-            cloud, parts = make_cloud(raw, request.points, request.up, np.random.default_rng(seed))
+            made = make_cloud(raw, request.points, request.up, np.random.default_rng(seed), request.columns)
     except DataError as error:
         return Outcome(reason=str(error), prose=isinstance(error, Prose), passing=isinstance(error, PassingError))
-    return Outcome(cloud, available=0 if raw.faces is not None else len(raw.points), extras=raw.extras, parts=parts)
+    available = 0 if raw.faces is not None else len(raw.points)
+    return Outcome(made.points, available=available, extras=raw.extras, parts=made.parts, columns=made.columns)
 
 
 def read_set(source: SetOfClouds, name: str, request: Request, rows: np.ndarray) -> Iterator[Batch]:
@@ -228,32 +233,63 @@ def read_set(source: SetOfClouds, name: str, request: Request, rows: np.ndarray)
     wanted[rows] = True
     last = rows.max(initial=-1)
     with reasons("its clouds cannot be read"):  # What the caller does with a batch raises nothing in here.
-        for first, block, parts in source.blocks():
-            if first > last:
+        for block in source.blocks(request.columns):
+            if block.first > last:
                 return
-            inside = np.flatnonzero(wanted[first : first + len(block)])
+            bad = [(row, reason) for row, reason in block.bad if wanted[row]]
+            if bad:
+                yield Batch(np.arange(0), np.empty((0, request.points, 3), np.float32), None, 0, bad)
+            inside = np.flatnonzero(wanted[block.first : block.first + len(block.points)])
             if len(inside):
-                chosen = parts[inside] if parts is not None and request.parts else None
-                yield _batch(block[inside], chosen, first + inside, name, request)
+                yield _batch(_chosen(block, inside, request), block.first + inside, name, request)
 
 
-def _batch(block: np.ndarray, parts: np.ndarray | None, rows: np.ndarray, name: str, request: Request) -> Batch:
-    finite = np.isfinite(block).all((1, 2))
-    good, points = rows[finite], block[finite].astype(np.float64)
-    parts = None if parts is None else parts[finite]
-    if block.shape[1] != request.points:
+def _chosen(block: Block, inside: np.ndarray, request: Request) -> Block:
+    """Some rows of a block, with part labels only where they are of use."""
+    parts = block.parts[inside] if block.parts is not None and request.parts else None
+    columns = {kind: values[inside] for kind, values in block.columns.items()}
+    return Block(block.first, block.points[inside], parts, columns)
+
+
+def _kept(block: Block, request: Request) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+    """The columns of a block that are wanted, and which of its rows lack them, with reasons."""
+    columns = {kind: np.zeros(block.points.shape, np.float32) for kind in request.columns}
+    wrong = {}
+    for row in range(len(block.points)) if columns else ():
+        stored = {kind: values[row] for kind, values in block.columns.items()}
+        try:
+            for kind, values in kept(stored, request.columns, block.points.shape[1:]).items():
+                columns[kind][row] = values
+        except DataError as error:
+            wrong[row] = str(error)
+    return columns, wrong
+
+
+def _batch(block: Block, rows: np.ndarray, name: str, request: Request) -> Batch:
+    columns, wrong = _kept(block, request)
+    finite = np.isfinite(block.points).all((1, 2))
+    bad = [(int(row), "some coordinates are NaN or infinite") for row in rows[~finite]]
+    bad += [(int(rows[row]), reason) for row, reason in wrong.items() if finite[row]]
+    finite[list(wrong)] = False
+    good, points = rows[finite], block.points[finite].astype(np.float64)
+    parts = None if block.parts is None else block.parts[finite]
+    columns = {kind: values[finite] for kind, values in columns.items()}
+    available = block.points.shape[1]
+    if available != request.points:
         generators = [np.random.default_rng(cloud_seed(request, f"{name}/{row:06d}")) for row in good]
         drawn = np.reshape(
-            [draw_points(block.shape[1], request.points, generator) for generator in generators], (-1, request.points)
+            [draw_points(available, request.points, generator) for generator in generators], (-1, request.points)
         ).astype(np.int64)
         points = np.take_along_axis(points, drawn[..., None], axis=1)
         parts = None if parts is None else np.take_along_axis(parts, drawn, axis=1)
+        columns = {kind: np.take_along_axis(values, drawn[..., None], axis=1) for kind, values in columns.items()}
     with np.errstate(all="ignore"):
         clouds = normalise(to_y_up(points, request.up)).astype(np.float32)
     usable = np.isfinite(clouds).all((1, 2)) & three_distinct(clouds)
-    bad = [(int(row), "some coordinates are NaN or infinite") for row in rows[~finite]]
     bad += [(int(row), "there are fewer than 3 different points") for row in good[~usable]]
-    return Batch(good[usable], clouds[usable], None if parts is None else parts[usable], block.shape[1], sorted(bad))
+    columns = turned({kind: values[usable] for kind, values in columns.items()}, request.up)
+    parts = None if parts is None else parts[usable]
+    return Batch(good[usable], clouds[usable], parts, available, sorted(bad), columns)
 
 
 def _groups(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:

@@ -46,7 +46,7 @@ def open_plan(
     stored = open_cache(folder)
     if stored is None or cured(plan, request, stored.summary.get("passing", {})):
         del stored  # Windows replaces no folder whose files are mapped
-        writer = CacheWriter(folder, request.points)
+        writer = CacheWriter(folder, request.points, columns=request.columns)
         stored = write_plan(plan, request, writer, key, workers, shown, sources=plan.sources())
     return as_clouds(stored, folder, max_bad_share)
 
@@ -129,6 +129,8 @@ def plan_key(plan: Plan, request: Request) -> str:
 
 def _facts(plan: Plan, request: Request) -> Iterator[str]:
     yield f"{plan.name} {plan.layout} {request} {plan.classes} {plan.meaning} {plan.parts}"
+    if request.columns:
+        yield f"columns {request.columns}"
     real = RealPaths()
     for entry in plan.entries:
         file = entry.file

@@ -1,12 +1,16 @@
 """From what a file holds to a cloud of the wanted size: surface sampling, drawing of points, axes and checks."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from i2pmae.common.errors import DataError, pick
 from i2pmae.data.clouds import lengths, normalise
 from i2pmae.data.formats.base import RawCloud
+from i2pmae.data.formats.beside import kept
 
-__all__ = ["UP_AXES", "draw_points", "make_cloud", "sample_surface", "three_distinct", "to_y_up"]
+__all__ = ["UP_AXES", "Made", "draw_points", "make_cloud", "sample_surface", "three_distinct", "to_y_up", "turned"]
 
 UP_AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "y": ((0, 1, 2), (1, 1, 1)),
@@ -48,8 +52,24 @@ def _differ(points: np.ndarray, other: np.ndarray) -> np.ndarray:
     return x | y | z
 
 
+class OnSurface(NamedTuple):
+    """Points on a mesh, and where on it they are."""
+
+    points: np.ndarray
+    """``(count, 3)``."""
+    face: np.ndarray
+    """``(count,)`` the triangle of each."""
+    weights: tuple[np.ndarray, np.ndarray]
+    """``(count,)`` shares of its second and third corner; the rest is that of the first."""
+
+
 def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     """``(count, 3)`` points drawn uniformly from the surface of a triangle mesh; :class:`DataError` for zero area."""
+    return place_on_surface(vertices, faces, count, generator).points
+
+
+def place_on_surface(vertices: np.ndarray, faces: np.ndarray, count: int, generator: np.random.Generator) -> OnSurface:
+    """As :func:`sample_surface`, with where the points are."""
     # One row for each axis: NumPy is several times as fast along the points as along an axis of three.
     corner, second, third = (np.take(vertices.T, faces[:, column], axis=1) for column in range(3))
     (ax, ay, az), (bx, by, bz) = edges = second - corner, third - corner
@@ -66,7 +86,27 @@ def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, generato
     outside = u + v > 1
     u, v = np.where(outside, 1 - u, u), np.where(outside, 1 - v, v)
     corner, first, other = (np.take(rows, chosen, axis=1) for rows in (corner, *edges))
-    return np.ascontiguousarray((corner + u * first + v * other).T)
+    return OnSurface(np.ascontiguousarray((corner + u * first + v * other).T), chosen, (u, v))
+
+
+def _on_mesh(raw: RawCloud, placed: OnSurface, wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    """The wanted columns of points on a mesh, between those of the corners of their triangles.
+
+    Where a mesh has no normals, that of a point is the one of its triangle.
+    """
+    assert raw.faces is not None
+    corners = raw.faces[placed.face]
+    found = {}
+    if "normal" in wanted and "normal" not in raw.columns:
+        first, second, third = (raw.points[corners[:, corner]] for corner in range(3))
+        across = np.cross(second - first, third - first)
+        found["normal"] = across / np.maximum(lengths(across), np.finfo(np.float64).tiny)[:, None]
+    u, v = (weight[:, None] for weight in placed.weights)
+    stored = kept(raw.columns, [kind for kind in wanted if kind not in found], raw.points.shape)
+    for kind, values in stored.items():
+        first, second, third = (values[corners[:, corner]] for corner in range(3))
+        found[kind] = (1 - u - v) * first + u * second + v * third
+    return found
 
 
 def draw_points(available: int, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -77,10 +117,19 @@ def draw_points(available: int, count: int, generator: np.random.Generator) -> n
     return generator.permutation(np.concatenate([np.arange(available), again]))
 
 
-def make_cloud(
-    raw: RawCloud, count: int, up: str, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """``(count, 3)`` float32 points of a file's content, y up, in the unit sphere, and their part labels if known.
+class Made(NamedTuple):
+    """A cloud of the wanted size."""
+
+    points: np.ndarray
+    """``(count, 3)`` float32, y up, in the unit sphere."""
+    parts: np.ndarray | None
+    """``(count,)`` part labels, if known."""
+    columns: dict[str, np.ndarray]
+    """``(count, 3)`` float32: the columns that were wanted."""
+
+
+def make_cloud(raw: RawCloud, count: int, up: str, generator: np.random.Generator, columns: Sequence[str] = ()) -> Made:
+    """The cloud of ``count`` points of a file's content, with the ``columns`` that are wanted.
 
     A cloud that already has ``count`` points keeps them in their order. :class:`DataError` gives the reason where
     the content has no usable shape: no points, coordinates that are not finite, no surface, all points equal.
@@ -104,14 +153,29 @@ def make_cloud(
         raise DataError("all points are equal")
     part_labels = raw.part_labels
     if raw.faces is not None:
-        points = sample_surface((raw.points - low) / extent, raw.faces, count, generator)
+        placed = place_on_surface((raw.points - low) / extent, raw.faces, count, generator)
+        points, beside = placed.points, _on_mesh(raw, placed, columns) if columns else {}
     elif len(used) != count:
         drawn = draw_points(len(used), count, generator)
         points = (used[drawn] - low) / extent
         part_labels = None if part_labels is None else part_labels[drawn]
+        beside = {kind: values[drawn] for kind, values in kept(raw.columns, columns, used.shape).items()}
     else:
         points = (used - low) / extent
+        beside = kept(raw.columns, columns, used.shape)
     cloud = normalise(to_y_up(points, up)).astype(np.float32)
     if not np.isfinite(cloud).all() or not (_soon_distinct(cloud) or three_distinct(cloud)):
         raise DataError("there are fewer than 3 different points")
-    return cloud, part_labels
+    return Made(cloud, part_labels, turned(beside, up))
+
+
+def turned(columns: dict[str, np.ndarray], up: str) -> dict[str, np.ndarray]:
+    """Columns ``(..., 3)`` as float32, of points that are turned so that the axis ``up`` becomes y.
+
+    Normals turn with them and have length 1; :class:`DataError` where one between others has no direction.
+    """
+    found = {kind: np.asarray(values, dtype=np.float32) for kind, values in columns.items()}
+    if "normal" in found:
+        normals = to_y_up(found["normal"], up)
+        found |= kept({"normal": normals}, ("normal",), normals.shape)
+    return found

@@ -58,7 +58,7 @@ def write_share(
         return stored
     if ranks.rank and _done(part, ranks.rank, key) is not None:  # the first may be using it by now
         return _published(part, output, key)
-    writer = ResumableWriter(output, request.points, key, form, ranks.rank)
+    writer = ResumableWriter(output, request.points, key, form, ranks.rank, request.columns)
     build = Build(plan, request, ranks)
     with writer:
         (part / DONE.format(name)).unlink(missing_ok=True)  # of other data

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from i2pmae.common.errors import DataError, pick
-from i2pmae.data.formats.arrays import ArraySet, describe_arrays
-from i2pmae.data.formats.containers import ARRAY_EXTENSIONS
+from i2pmae.data.formats.arrays import ArraySet
+from i2pmae.data.formats.base import SetOfClouds
 from i2pmae.data.formats.parts import PartSource
+from i2pmae.data.formats.table import describe_set
 from i2pmae.data.sources.listing import SourceFile, find_files, folder_labels
 from i2pmae.data.sources.plan import Entry, Plan
 
@@ -32,8 +33,8 @@ def plan_files(
     if source is None:
         ids = [f"{path.absolute().parent.name}/{files[0].id}" if labels == "folder" else files[0].id]
         return _planned(path.name, path, files, ids, problems, labels)
-    points = source.shapes[0][1] if len({shape[1] for shape in source.shapes}) == 1 else None
-    return Plan(path.name, [Entry(files[0], describe=lambda: source)], "one array file", points=points)
+    layout = "one array file" if isinstance(source, ArraySet) else "one file with a set of clouds"
+    return Plan(path.name, [Entry(files[0], describe=lambda: source)], layout, points=source.size)
 
 
 def _planned(
@@ -54,10 +55,8 @@ def _planned(
     return plan if splits is None else plan.once()
 
 
-def _describe_lone(file: SourceFile) -> ArraySet | None:
-    if file.path.suffix.lower() not in ARRAY_EXTENSIONS:
-        return None
+def _describe_lone(file: SourceFile) -> SetOfClouds | None:
     try:
-        return describe_arrays(file.path)
+        return describe_set(file.path, file.id)
     except DataError as error:
         raise DataError(f"{file.path}: {error}.") from None

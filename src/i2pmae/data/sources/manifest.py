@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.formats.parquet import list_columns
 from i2pmae.data.formats.parts import PartSource, parts_beside
 from i2pmae.data.formats.table import EXTENSIONS, known_formats
 from i2pmae.data.labels import by_number, split_name
@@ -20,15 +21,28 @@ FIRST_BYTES = 4096
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a file is a manifest: any .parquet file, and a .csv file with a column ``path``."""
+    """Whether a file is a manifest: a .csv file with a column ``path``, and a .parquet file, unless a column of lists
+    of numbers says that it holds the clouds themselves."""
     with readable(path):
         if path.suffix.lower() == ".parquet":
-            return path.is_file()
+            return path.is_file() and not _holds_clouds(path)
         if path.suffix.lower() != ".csv" or not path.is_file():
             return False
         with path.open("rb") as source:
             first_line = source.read(FIRST_BYTES).decode("utf-8-sig", errors="replace").splitlines()[:1]
     return "path" in (_column(name) for name in "".join(first_line).split(","))
+
+
+def _holds_clouds(path: Path) -> bool:
+    """Whether a .parquet file has lists of numbers and no paths; what cannot be read is for others to say."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+    except (ValueError, pyarrow.ArrowException):
+        return False
+    return "path" not in map(_column, schema.names) and bool(list_columns(schema))
 
 
 def plan_manifest(path: Path, parts: Literal["none", "named", "column"] = "named") -> Plan:

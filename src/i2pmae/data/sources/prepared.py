@@ -8,6 +8,7 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.formats.base import Block
 from i2pmae.data.formats.containers import BLOCK_ROWS
 from i2pmae.data.paths import portable, readable
 from i2pmae.data.sources.listing import source_file, stratified
@@ -51,15 +52,22 @@ class PreparedSet:
         """The name of each cloud."""
         return self.clouds.ids
 
+    @property
+    def size(self) -> int:
+        """Points of each cloud."""
+        return self.clouds.points.shape[1]
+
     def __len__(self) -> int:
         return len(self.clouds)
 
-    def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    def blocks(self, columns: Sequence[str] = ()) -> Iterator[Block]:
         """The clouds, some at a time."""
         parts = self.clouds.part_labels
         for at in range(0, len(self), BLOCK_ROWS):
             rows = slice(at, at + BLOCK_ROWS)
-            yield at, np.asarray(self.clouds.points[rows]), None if parts is None else np.asarray(parts[rows])
+            beside = {kind: np.asarray(self.clouds.columns[kind][rows]) for kind in columns}
+            points = np.asarray(self.clouds.points[rows])
+            yield Block(at, points, None if parts is None else np.asarray(parts[rows]), beside)
 
 
 def is_prepared(path: Path) -> bool:

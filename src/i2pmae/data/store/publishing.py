@@ -12,7 +12,7 @@ from i2pmae.data.store.cache import write_bad_files
 from i2pmae.data.store.shards import DIGEST_SIZE, digests_of
 from i2pmae.data.store.stored import BAD_FILES, FORMAT, INDEX, PARTS, POINTS, SUMMARY, checksums, shard_file
 
-__all__ = ["DIGESTS", "RAW", "Share", "write_rest"]
+__all__ = ["DIGESTS", "RAW", "Share", "digests_kind", "write_rest"]
 
 DIGESTS = "digests"
 RAW = "raw"
@@ -52,7 +52,9 @@ def write_rest(
     parts, in order, or None where there are none. A call that was stopped can be made again.
     """
     shards = [shard for share in shares for shard in share.shards()]
-    digests = {"digest": _joined(folder, shares)}
+    beside = list(summary.get("columns", []))
+    digests = {"digest": _joined(folder, shards, DIGESTS)}
+    digests |= {f"{name}_digest": _joined(folder, shards, digests_kind(name)) for name in beside}
     part_dtype = None
     if part_numbers is not None:
         kinds = ("|u1", "<u2", "<i8")
@@ -60,7 +62,7 @@ def write_rest(
         digests["part_digest"] = _recode(folder, shards, np.asarray(part_numbers), part_dtype)
     _write_index(folder / INDEX, shards, columns, digests)
     write_bad_files(folder, bad)
-    kinds_of_files = [POINTS] if part_dtype is None else [POINTS, PARTS]
+    kinds_of_files = [POINTS, *beside, *([] if part_dtype is None else [PARTS])]
     names = [shard_file(kind, shard["name"]) for shard in shards for kind in kinds_of_files]
     files = checksums(folder, [*names, INDEX, BAD_FILES])
     facts = {"clouds": len(columns["id"]), "part_dtype": part_dtype, "shards": shards, "files": files}
@@ -68,9 +70,14 @@ def write_rest(
     return {*files, SUMMARY}
 
 
-def _joined(folder: Path, shares: Sequence[Share]) -> np.ndarray:
+def digests_kind(name: str) -> str:
+    """First word of the files of the digests of a column, while it is written."""
+    return f"{DIGESTS}_{name}"
+
+
+def _joined(folder: Path, shards: Sequence[dict[str, Any]], kind: str) -> np.ndarray:
     """The digests of all clouds."""
-    each = [np.load(folder / f"{DIGESTS}-{shard['name']}.npy") for share in shares for shard in share.shards()]
+    each = [np.load(folder / shard_file(kind, shard["name"])) for shard in shards]
     return np.concatenate([*each, np.zeros((0, DIGEST_SIZE), np.uint8)])
 
 

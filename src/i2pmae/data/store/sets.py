@@ -31,6 +31,7 @@ def as_clouds(stored: Stored, folder: Path, max_bad_share: float = 1) -> CloudSe
         parts=None if parts is None else tuple(parts),
         name=summary["name"],
         notes=(*summary["notes"], *_sentences(summary, total, folder / BAD_FILES)),
+        columns=stored.beside,
         files_up=summary["up_in_files"],
         bad_files=folder / BAD_FILES if summary["bad"] else None,
     )
@@ -65,7 +66,10 @@ def _sentences(summary: dict[str, Any], total: int, listed: Path) -> Iterator[st
             "so that some points are used more than once."
         )
     if tally["extras"]:
-        yield f"{tally['extras']} of {clouds} clouds have more than coordinates (normals, colours): that is left aside."
+        yield (
+            f"{tally['extras']} of {clouds} clouds have more than coordinates (normals, colours): that is left aside "
+            "unless --columns asks for it."
+        )
     if tally["unlabelled"]:
         yield f"{tally['unlabelled']} of {clouds} clouds have no label, or another kind of it, so no labels are used."
     if tally["unparted"]:

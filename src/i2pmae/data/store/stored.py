@@ -1,9 +1,10 @@
 """The one form of clouds on disk: shards of equal form, an index with a row for each cloud, and ``set.json``.
 
 A folder holds ``points-*.npy``, shards of some thousand clouds in fixed point or as floats; ``part_labels-*.npy`` where
-points have parts; ``index.parquet`` (id, shard, row, label, split, source, digest); ``bad_files.csv``; and ``set.json``
-(form and scale, classes, parts, where it came from, the shards, size and checksum of each file). It is put into place
-when it is whole. Rows are compared with their digests when they are read, so damage does not go unseen.
+points have parts; ``colour-*.npy`` and ``normal-*.npy`` where these were to be kept; ``index.parquet`` (id, shard, row,
+label, split, source, and a digest of each row); ``bad_files.csv``; and ``set.json`` (form and scale, classes, parts,
+where it came from, the shards, size and checksum of each file). It is put into place when it is whole. Rows are
+compared with their digests when they are read, so damage does not go unseen.
 
 Folders of format 2, which one ``points.npy`` held, are opened as well.
 """
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.clouds import COLUMNS
 from i2pmae.data.store.shards import DIGEST_SIZE, Places, Shards, shard_header
 from i2pmae.data.views import Names
 
@@ -31,6 +33,7 @@ __all__ = [
     "checked",
     "checksum",
     "checksums",
+    "column_form",
     "damage",
     "is_stored",
     "read_stored",
@@ -62,7 +65,8 @@ class Form(NamedTuple):
         if self.dtype.kind == "f":
             return points.astype(self.dtype)
         top = np.iinfo(self.dtype).max
-        return np.clip(np.rint(points / np.float32(self.scale)), -top, top).astype(self.dtype)
+        low = 0 if self.dtype.kind == "u" else -top
+        return np.clip(np.rint(points / np.float32(self.scale)), low, top).astype(self.dtype)
 
     def decode(self, stored: np.ndarray) -> np.ndarray:
         """Coordinates, float32."""
@@ -76,11 +80,22 @@ FORMS = {"fixed16": Form(np.dtype("<i2"), 1 / 32767), "float32": Form(np.dtype("
 precision of the same size is off by 2.4e-4. ``float32`` takes 12 and keeps every bit."""
 
 
+COLOUR = Form(np.dtype("|u1"), 1 / 255)
+"""Colours take 3 bytes for a point, as many as almost every file has."""
+
+
+def column_form(name: str, form: str) -> Form:
+    """How a column beside x, y and z is stored in a set whose coordinates are of ``form``: normals as these are."""
+    return COLOUR if name == "colour" else FORMS[form]
+
+
 class Stored(NamedTuple):
     """What a folder holds."""
 
     points: Shards
     part_labels: Shards | None
+    beside: dict[str, Shards]
+    """What is kept beside x, y and z."""
     columns: dict[str, Any]
     """``id`` (:class:`Names`), and arrays ``label`` and ``split`` where every cloud has one."""
     summary: dict[str, Any]
@@ -107,13 +122,15 @@ def read_stored(folder: Path, places: Places | None = None) -> Stored:
     where.hold_on(SUMMARY)
     if summary["format"] == 2:
         columns, at, digests = _index(folder / OLD_INDEX, summary["clouds"]), None, (None, None)
-        names = {POINTS: [OLD_POINTS], PARTS: [OLD_PARTS]}
+        names, beside = {POINTS: [OLD_POINTS], PARTS: [OLD_PARTS]}, dict[str, Any]()
         parts = OLD_PARTS in summary["files"]
     else:
         columns = _index(folder / INDEX, summary["clouds"])
         at = (columns.pop("shard"), columns.pop("row"))
         digests = (columns.pop("digest"), columns.pop("part_digest", None))
-        names = {kind: [shard_file(kind, shard["name"]) for shard in summary["shards"]] for kind in (POINTS, PARTS)}
+        beside = {name: columns.pop(f"{name}_digest") for name in summary["columns"]}
+        kinds = (POINTS, PARTS, *beside)
+        names = {kind: [shard_file(kind, shard["name"]) for shard in summary["shards"]] for kind in kinds}
         parts = summary["part_dtype"] is not None
         if len(at[0]) and not (at[0].min() >= 0 and at[0].max() < len(summary["shards"])):
             raise DataError(f"{INDEX} names a shard that {SUMMARY} does not")
@@ -123,11 +140,17 @@ def read_stored(folder: Path, places: Places | None = None) -> Stored:
     points = Shards(
         where, names[POINTS], at, (summary["points"], 3), form.dtype, form.decode, np.dtype("f4"), digests[0]
     )
+    others = {}
+    for name, known in beside.items():
+        form = column_form(name, summary["form"])
+        others[name] = Shards(
+            where, names[name], at, (summary["points"], 3), form.dtype, form.decode, np.dtype("f4"), known
+        )
     if not parts:
-        return Stored(points, None, columns, summary)
+        return Stored(points, None, others, columns, summary)
     kind = np.dtype(summary["part_dtype"])
     labels = Shards(where, names[PARTS], at, (summary["points"],), kind, _as_int64, np.dtype("i8"), digests[1])
-    return Stored(points, labels, columns, summary)
+    return Stored(points, labels, others, columns, summary)
 
 
 def _as_int64(values: np.ndarray) -> np.ndarray:
@@ -190,7 +213,8 @@ def checked(folder: Path, fully: bool = False) -> tuple[Stored | None, list[str]
     if not found:
         try:
             stored = read_stored(folder)
-            found = [reason for array in (stored.points, stored.part_labels) if array for reason in _forms(array)]
+            arrays = (stored.points, stored.part_labels, *stored.beside.values())
+            found = [reason for array in arrays if array for reason in _forms(array)]
         except Exception as error:  # A damaged file makes the parsers of libraries fail in every possible way.
             found.append(f"its files cannot be read: {str(error) or type(error).__name__}")
     return None if found else stored, found
@@ -231,6 +255,7 @@ def checked_summary(content: bytes) -> dict[str, Any]:
         "format": 2,
         "up_in_files": "y",
         "sources": [],
+        "columns": [],
         **found,
     }
     if summary["format"] not in (2, FORMAT):
@@ -250,7 +275,7 @@ def needed_files(summary: dict[str, Any]) -> list[str]:
     """The files that a set has."""
     if summary["format"] == 2:
         return [OLD_POINTS, OLD_INDEX, BAD_FILES]
-    kinds = [POINTS] if summary["part_dtype"] is None else [POINTS, PARTS]
+    kinds = [POINTS, *summary["columns"], *([] if summary["part_dtype"] is None else [PARTS])]
     return [*(shard_file(kind, shard["name"]) for shard in summary["shards"] for kind in kinds), INDEX, BAD_FILES]
 
 
@@ -298,6 +323,7 @@ SUMMARY_FIELDS: dict[str, Callable[[Any], bool]] = {
     "notes": _is_names,
     "files": _is_files,
     "sources": _is_names,
+    "columns": lambda value: _is_names(value) and set(value) <= set(COLUMNS),
     "up_in_files": lambda value: value in ("x", "y", "z"),
 }
 """What ``set.json`` must hold, and what tells whether each fits."""

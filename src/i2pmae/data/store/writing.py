@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,15 @@ from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.data.store.appending import Column, shard_rows
 from i2pmae.data.store.cache import make_private, open_cache
 from i2pmae.data.store.locking import Lock, abandoned
-from i2pmae.data.store.publishing import DIGESTS, RAW, Share, write_rest
+from i2pmae.data.store.publishing import DIGESTS, RAW, Share, digests_kind, write_rest
 from i2pmae.data.store.shards import DIGEST_SIZE, digests_of
-from i2pmae.data.store.stored import FORMS, PARTS, POINTS
+from i2pmae.data.store.stored import FORMS, PARTS, POINTS, column_form
 
 __all__ = ["JOURNAL", "LOCK", "CacheWriter", "ResumableWriter", "Sink", "read_journal", "unfinished"]
 
 ABANDONED = 3600
 """Seconds without a write after which an unfinished build that has no lock is taken for dead, and removed."""
+NOTHING: Mapping[str, np.ndarray] = {}
 JOURNAL, LOCK = "progress-{}.jsonl", "lock-{}"
 LOCK_SUFFIX, PART_SUFFIX = ".lock", ".part"
 
@@ -34,9 +35,11 @@ class Sink:
     def __init__(self) -> None:
         self.rows = 0
 
-    def append(self, points: np.ndarray, parts: np.ndarray | None = None) -> None:
+    def append(
+        self, points: np.ndarray, parts: np.ndarray | None = None, columns: Mapping[str, np.ndarray] = NOTHING
+    ) -> None:
         """Count clouds."""
-        del parts
+        del parts, columns
         self.rows += len(points)
 
     def rewind(self, rows: int) -> None:
@@ -62,8 +65,12 @@ class CacheWriter(Sink):
     private = True
     """Whether nobody else may look into the folder: data need not be as open as the place of the cache is."""
 
-    def __init__(self, folder: Path, points: int, form: str = "float32", rank: int = 0) -> None:
+    def __init__(
+        self, folder: Path, points: int, form: str = "float32", rank: int = 0, columns: Sequence[str] = ()
+    ) -> None:
         super().__init__()
+        self.beside = tuple(columns)
+        """What is kept beside x, y and z."""
         self.folder, self.count, self.form, self.name = folder, points, form, f"{rank:03d}"
         self.part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PART_SUFFIX}")
         # Beside the folder, so that it is taken before there is anything that another process could find without it.
@@ -92,7 +99,8 @@ class CacheWriter(Sink):
 
     def _begin(self, parts: bool = False) -> None:
         self.columns = {}
-        for kind in (POINTS, DIGESTS, *([PARTS] if parts else [])):
+        beside = [kind for name in self.beside for kind in (name, digests_kind(name))]
+        for kind in (POINTS, DIGESTS, *beside, *([PARTS] if parts else [])):
             self._add(kind)
 
     def _add(self, kind: str) -> Column:
@@ -101,17 +109,26 @@ class CacheWriter(Sink):
             POINTS: (form.str, (self.count, 3)),
             DIGESTS: ("|u1", (DIGEST_SIZE,)),
             PARTS: ("<i8", (self.count,)),
+            **{name: (column_form(name, self.form).dtype.str, (self.count, 3)) for name in self.beside},
+            **{digests_kind(name): ("|u1", (DIGEST_SIZE,)) for name in self.beside},
         }[kind]
         most = shard_rows(self.count * 3 * form.itemsize)
         self.columns[kind] = Column(self.part, f"{kind}-{self.name}", dtype, shape, most)
         return self.columns[kind]
 
-    def append(self, points: np.ndarray, parts: np.ndarray | None = None) -> None:
-        """Add clouds ``(b, n, 3)`` float32, and part labels ``(b, n)``; where only some have them, 0 for the others."""
+    def append(
+        self, points: np.ndarray, parts: np.ndarray | None = None, columns: Mapping[str, np.ndarray] = NOTHING
+    ) -> None:
+        """Add clouds ``(b, n, 3)`` float32, what is kept beside them, of the same shape, and part labels ``(b, n)``;
+        where only some have the latter, 0 for the others."""
         stored = FORMS[self.form].encode(points)
         with self._writing():
             self.columns[POINTS].append(stored)
             self.columns[DIGESTS].append(digests_of(stored))
+            for name in self.beside if len(points) else ():
+                stored = column_form(name, self.form).encode(columns[name])
+                self.columns[name].append(stored)
+                self.columns[digests_kind(name)].append(digests_of(stored))
             if parts is not None and PARTS not in self.columns:
                 self._add(PARTS).seek(self.rows)
             if PARTS in self.columns:
@@ -143,6 +160,7 @@ class CacheWriter(Sink):
                 column.finish()
             shares = [self.share(), *others]
             facts = {**summary, "points": self.count, "form": self.form, "scale": FORMS[self.form].scale}
+            facts |= {"columns": list(self.beside)} if self.beside else {}
             kept = write_rest(self.part, shares, columns, facts, bad, part_numbers)
             if self.private:
                 make_private(self.part)
@@ -206,8 +224,16 @@ class ResumableWriter(CacheWriter):
     private = False
     advice = "What was written of it is kept: free some space, then run again to go on."
 
-    def __init__(self, folder: Path, points: int, key: str, form: str = "float32", rank: int = 0) -> None:
-        super().__init__(folder, points, form, rank)
+    def __init__(
+        self,
+        folder: Path,
+        points: int,
+        key: str,
+        form: str = "float32",
+        rank: int = 0,
+        columns: Sequence[str] = (),
+    ) -> None:
+        super().__init__(folder, points, form, rank, columns)
         self.part = unfinished(folder)
         self.lock = Lock(self.part / LOCK.format(self.name))
         self.head = {"key": key, "points": points, "form": form}

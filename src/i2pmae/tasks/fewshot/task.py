@@ -105,7 +105,7 @@ def score(setup: Setup, tasks: FoldTasks, folder: Path, resume: bool) -> RunReco
 def _thinned(fold: FewShotFold, points: int | None) -> FewShotFold:
     """The fold with the first points of its clouds, which are stored in random order."""
     source, test = (
-        replace(clouds, points=clouds.points[:, :points], part_labels=None)
+        replace(clouds, points=clouds.points[:, :points], part_labels=None, columns={})
         for clouds in (fold.source, fold.test_source)
     )
     return replace(fold, source=source, test_source=test)

@@ -1,7 +1,7 @@
 """Few-shot ModelNet40: the published folds, each a pickle with a few clouds to train on and some to test with."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.formats.base import Block
+from i2pmae.data.formats.beside import UNNAMED
 from i2pmae.data.formats.pickles import read_pickle
 from i2pmae.data.sources.benchmarks.base import Benchmark, Gathered, Layout, natural, places
 from i2pmae.data.sources.benchmarks.modelnet import CLASSES_40
@@ -36,14 +38,16 @@ class FoldSet:
     classes: tuple[str, ...] = tuple(CLASSES_40)
     parts: None = None
     ids: None = None
+    size: None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    def blocks(self, columns: Sequence[str] = ()) -> Iterator[Block]:
         """The clouds one by one: they need not have equally many points."""
         for row, (_, points, _, _) in enumerate(_samples(self.path)):
-            yield row, points[None, :, :3], None
+            beside = {UNNAMED: points[None, :, 3:]} if columns and points.shape[1] == 6 else {}
+            yield Block(row, points[None, :, :3], columns=beside)
 
 
 def describe_fold(path: Path) -> FoldSet:

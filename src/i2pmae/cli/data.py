@@ -25,7 +25,9 @@ usage: i2pmae data {check,prepare,list} [OPTIONS]
   list                        the published data sets that can be read
 
 DATA is what --data takes anywhere else: NAME=PATH for a published data set, a folder, a file, a manifest (a .csv or
-.parquet file with the columns path, label and split) or a folder that prepare made.
+.parquet file with the columns path, label and split) or a folder that prepare made. Files are meshes, clouds
+(.ply .xyz .csv .pcd .las .e57 …), or sets of clouds (.npz .h5, .tar of .npy as WebDataset writes it, .parquet with a
+column of lists).
 
 Examples:
   i2pmae data check modelnet40=~/data/modelnet40_ply_hdf5_2048

@@ -204,6 +204,7 @@ def test_a_stopped_prepare_goes_on(stop: int, many: Path, tmp_path: Path, monkey
     real_one = build_module.read_files
 
     def counted(files: Any, *rest: Any) -> Any:
+        files = list(files)
         read_files.extend(files)
         return real_one(files, *rest)
 
@@ -364,6 +365,7 @@ def test_an_end_between_writing_and_putting_into_place(
     read, real = list[str](), build_module.read_files
 
     def counted(files: Any, *rest: Any) -> Any:
+        files = list(files)
         read.extend(file.id for file in files)
         return real(files, *rest)
 
@@ -405,6 +407,7 @@ def test_processes_that_are_killed_lose_little(tmp_path: Path, monkeypatch: pyte
     real = build_module.read_files
 
     def counted(files: Any, *rest: Any) -> Any:
+        files = list(files)
         read_files.extend(files)
         return real(files, *rest)
 

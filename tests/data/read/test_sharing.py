@@ -124,7 +124,7 @@ def test_too_many_bad_files(scans: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_entries_are_shared_by_their_bytes(scans: Path) -> None:
-    entries = planned(scans)[0].entries
+    entries = list(planned(scans)[0].entries)
     shares = [share_of(entries, Ranks(rank, 4)) for rank in range(4)]
     assert [entry for share in shares for entry in share] == entries and all(shares)
     sizes = [sum(entry.file.size for entry in share) for share in shares]

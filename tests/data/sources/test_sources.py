@@ -1,3 +1,5 @@
+import gc
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.config import DataConfig
 from i2pmae.data.open.source import open_source
 from i2pmae.data.shapes import CATEGORIES, WIDE
-from i2pmae.data.sources.named import is_shapes
+from i2pmae.data.sources.named import is_shapes, plan_source
 
 
 def test_built_in_shapes_have_both_splits() -> None:
@@ -63,3 +65,25 @@ def test_the_configuration_says_which_shapes_are_made_and_they_are_there_once() 
     assert not np.shares_memory(clouds.subset([3, 1]).points, clouds.points)
     plain = DataConfig(points=64, clouds=300).open(seed=1, shown=False)
     assert plain.classes == CATEGORIES
+
+
+def test_a_plan_of_many_files_holds_no_objects_for_them(tmp_path: Path) -> None:
+    count = 400
+    for row in range(count):
+        folder = tmp_path / f"class{row % 4}" / ("train" if row % 8 < 4 else "test")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{row:05d}.npy").write_bytes(b"x")
+    plan_source(tmp_path, "folder")  # what is imported or cached on the way
+    gc.collect()
+    tracemalloc.start()
+    try:
+        plan = plan_source(tmp_path, "folder")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 200 * count  # a path alone takes as much
+    assert len(plan.entries) == count
+    assert [entry.file.id for entry in plan.entries] == sorted(entry.file.id for entry in plan.entries)
+    last = plan.entries[-1]
+    assert (last.label, last.split) == ("class3", "train")
+    assert last.file.path == tmp_path / last.file.id and last.file.path.is_file()

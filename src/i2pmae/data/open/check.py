@@ -114,7 +114,7 @@ def check_source(
     plan = replace(plan_source(data, labels, parts), strict=False)  # to list what is damaged, and not to stop there
     build = Build(plan, request_for(plan, points or plan.points or CHECKED_POINTS, parts=parts))
     damaged = [("", fault) for fault in plan.faults]
-    files = [entry.file for entry in plan.entries if entry.describe is None]
+    files = (entry.file for entry in plan.entries if entry.describe is None)
     sink = _Occurring()
     build.run(sink, default_workers(files) if workers is None else workers, shown)
     report = _report(plan, build, damaged, READERS[name].obtained if name is not None else "")
@@ -135,7 +135,7 @@ def _facts(build: Build, sink: _Occurring) -> Facts:
         len(build.ids),
         None if labels is None else np.asarray(labels, dtype=np.int64),
         known.classes,
-        known.columns.get("split"),
+        [split or "" for split in build.splits] if "split" in known.columns else None,
         None if numbers is None else [np.searchsorted(numbers, parts) for parts in sink.parts],
         known.parts,
     )

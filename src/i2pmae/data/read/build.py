@@ -2,69 +2,40 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from i2pmae.common.errors import DataError
 from i2pmae.common.progress import track
 from i2pmae.data.formats.base import SetOfClouds
-from i2pmae.data.formats.parts import name_parts
 from i2pmae.data.formats.table import describe_set
 from i2pmae.data.paths import portable
 from i2pmae.data.read.files import KILLED, Batch, Outcome, Request, read_files, read_set
+from i2pmae.data.read.noted import COLUMNS, Noted
 from i2pmae.data.read.shares import ALONE, Ranks, share_of
 from i2pmae.data.reasons import PassingError, reasons
 from i2pmae.data.sources.listing import stratified
 from i2pmae.data.sources.plan import Entry, Plan
 from i2pmae.data.store.writing import Sink
 
-__all__ = ["Build", "Known", "cured"]
+__all__ = ["Build", "cured"]
 
 CHECKPOINT_ROWS = 1024
 """After so many clouds, an unfinished set is in a state from which it can go on."""
-MOST_BEYOND = 1024
-"""Labels without names may be as large as the number of clouds and so much more, and mean themselves."""
-
-
-class Known(NamedTuple):
-    """What is known about the clouds of a set once all are read."""
-
-    columns: dict[str, Any]
-    """``id`` and ``source``, and ``label`` and ``split`` where every cloud has one."""
-    classes: list[str] | None
-    parts: list[str] | None
-    part_numbers: list[int] | None
-    """The stored number of each part."""
-    tally: dict[str, int]
 
 
 @dataclass
-class Build:
-    """What is known about the clouds so far."""
+class Build(Noted):
+    """A set that is being read: what is known about its clouds so far, and what comes next."""
 
-    plan: Plan
-    request: Request
     ranks: Ranks = ALONE
     """Which share of the plan it reads."""
     bad: list[tuple[str, str]] = field(default_factory=list)
     passing: dict[str, str] = field(default_factory=dict)
     """The files among them that may be read another time, with the reasons, which lie around them."""
-    ids: list[str] = field(default_factory=list)
-    sources: list[str | None] = field(default_factory=list)
-    """The file that each cloud is from; None where that is its id."""
-    classes: list[str | int | None] = field(default_factory=list)
-    """The class of each cloud: a name, a bare index, or None."""
-    splits: list[str | None] = field(default_factory=list)
-    orders: set[tuple[str, ...]] = field(default_factory=set)
-    """The orders of class names that array files give."""
-    part_orders: set[tuple[str, ...]] = field(default_factory=set)
-    """The orders of part names that array files give."""
-    part_points: Counter[int] = field(default_factory=Counter)
-    """How many points have each part label."""
-    tally: Counter[str] = field(default_factory=Counter)
     done: int = 0
     """Entries that are finished."""
     row: int = 0
@@ -81,10 +52,10 @@ class Build:
     def run(self, sink: Sink, workers: int, shown: bool) -> None:
         """Read everything that ``sink`` does not hold yet."""
         self._go_on(sink)
-        entries = self._entries()[self.done :]
-        outcomes = self._outcomes(entries, workers)
-        progress = track(outcomes, "Reading clouds", len(entries), shown)
-        for entry, outcome in zip(entries, progress, strict=True):
+        entries, rest = self._entries(), slice(self.done, None)
+        outcomes = self._outcomes(_those(entries, rest), workers)
+        progress = track(outcomes, "Reading clouds", len(entries) - self.done, shown)
+        for entry, outcome in zip(_those(entries, rest), progress, strict=True):
             if outcome.reason is not None:
                 self._leave_out(entry, outcome.reason, outcome.passing)
                 self.tally["prose"] += outcome.prose
@@ -95,7 +66,7 @@ class Build:
             self.done += 1
             self._checkpoint(sink)
 
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> Sequence[Entry]:
         """The entries of its share. Where the number of clouds is limited, the first process reads alone: how many
         clouds a file holds is known only then."""
         entries = self.plan.limited(self.request.limit)
@@ -108,7 +79,7 @@ class Build:
         whole = Build(self.plan, self.request)
         whole.bad = []
         for each in (self, *others):
-            for name in ("bad", "ids", "sources", "classes", "splits"):
+            for name in ("bad", *COLUMNS):
                 getattr(whole, name).extend(getattr(each, name))
             whole.passing |= each.passing
             whole.orders |= each.orders
@@ -140,17 +111,18 @@ class Build:
         if passing:
             self.passing[entry.file.id] = reason
 
-    def _outcomes(self, entries: Sequence[Entry], workers: int) -> Iterator[Outcome]:
+    def _outcomes(self, entries: Iterable[Entry], workers: int) -> Iterator[Outcome]:
         """The outcome for each entry; that of one that is known to hold a set is empty, and takes no process."""
-        single = read_files([entry.file for entry in entries if entry.describe is None], self.request, workers)
-        return (next(single) if entry.describe is None else Outcome() for entry in entries)
+        ours, theirs = itertools.tee(entries)
+        single = read_files((entry.file for entry in theirs if entry.describe is None), self.request, workers)
+        return (next(single) if entry.describe is None else Outcome() for entry in ours)
 
     def _add_cloud(self, entry: Entry, outcome: Outcome, sink: Sink) -> None:
         assert outcome.cloud is not None
         parts = None if outcome.parts is None else outcome.parts[None]
         sink.append(outcome.cloud[None], parts, {kind: each[None] for kind, each in outcome.columns.items()})
-        self._note([entry.file.id], None, [entry.label], [entry.split], parts)
-        self._count(1, outcome.available or self.request.points, outcome.extras)
+        self.note([entry.file.id], None, [entry.label], [entry.split], parts)
+        self.count(1, outcome.available or self.request.points, outcome.extras)
 
     def _add_set(self, entry: Entry, sink: Sink) -> None:
         """All clouds of a set, or none of them where the file turns out to be damaged."""
@@ -196,14 +168,14 @@ class Build:
 
         self.bad += [(portable(called(row)), portable(reason)) for row, reason in batch.bad]
         splits = [None] * len(rows) if source.splits is None else source.splits[rows].tolist()
-        self._note(
+        self.note(
             [called(row) for row in rows.tolist()],
             name,
             self._class_of(source, rows) if entry.label is None else [entry.label] * len(rows),
             splits if entry.split is None else [entry.split] * len(rows),
             batch.parts,
         )
-        self._count(len(rows), batch.available, source.extras)
+        self.count(len(rows), batch.available, source.extras)
         self.row += len(rows) + len(batch.bad)
 
     def _class_of(self, source: SetOfClouds, rows: np.ndarray) -> list[Any]:
@@ -213,77 +185,13 @@ class Build:
         names = source.classes or self.plan.meaning
         return [None if label < 0 else label if names is None else names[label] for label in labels]
 
-    def _note(
-        self,
-        ids: list[str],
-        source: str | None,
-        classes: list[Any],
-        splits: list[Any],
-        parts: np.ndarray | None,
-    ) -> None:
-        self.ids += ids
-        self.sources += [source] * len(ids)
-        self.classes += classes
-        self.splits += splits
-        if parts is None:
-            self.tally["unparted"] += len(ids)
-        else:
-            values, counts = np.unique(parts, return_counts=True)
-            self.part_points.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-
-    def _count(self, clouds: int, available: int, extras: bool) -> None:
-        self.tally["more"] += clouds * (available > self.request.points)
-        self.tally["fewer"] += clouds * (available < self.request.points)
-        self.tally["extras"] += clouds * (extras and not self.request.columns)
-
-    def known(self) -> Known:
-        """What there is to store beside the points."""
-        sources = [name if source is None else source for name, source in zip(self.ids, self.sources, strict=True)]
-        columns: dict[str, Any] = {"id": self.ids, "source": sources}
-        order: list[str] | None = list(self.plan.classes) if self.plan.classes is not None else None
-        labelled = [value for value in self.classes if value is not None]
-        if len(labelled) == len(self.classes) and len({type(value) for value in labelled}) == 1:
-            if isinstance(labelled[0], str):
-                order = self._class_order() if order is None else order
-                index = {name: label for label, name in enumerate(order)}
-                columns["label"] = [index[str(value)] for value in labelled]
-            else:
-                columns["label"], order = _numbered([int(label) for label in labelled], order)
-        elif labelled:
-            self.tally["unlabelled"] = len(self.classes) - len(labelled)
-        if None not in self.splits:
-            columns["split"] = self.splits
-        parts, numbers = self._parts()
-        return Known(columns, order, parts, numbers, dict(self.tally))
-
-    def _class_order(self) -> list[str]:
-        if len(self.orders) == 1 and set(self.classes) <= set(next(iter(self.orders))):
-            return list(next(iter(self.orders)))
-        return sorted({str(name) for name in self.classes} | {name for names in self.orders for name in names})
-
-    def _parts(self) -> tuple[list[str] | None, list[int] | None]:
-        """The part names and their stored numbers; both None where not every cloud has part labels."""
-        if not self.part_points:
-            self.tally.pop("unparted", None)
-            return None, None
-        if self.tally["unparted"]:
-            return None, None
-        if len(self.part_orders) > 1:
-            raise DataError(f"{self.plan.name}: files name the parts differently, so their part labels don't agree.")
-        names = self.plan.parts or next(iter(self.part_orders), None)
-        try:
-            parts, numbers = name_parts(set(self.part_points), names)
-        except DataError as error:
-            raise DataError(f"{self.plan.name}: {error}.") from None
-        return list(parts), numbers
-
     def _forget(self, sink: Sink) -> None:
         """Go back to the state before the current set."""
         assert self.begin is not None
         rows, bad, tally, part_points = self.begin
         sink.rewind(rows)
-        for column in (self.ids, self.sources, self.classes, self.splits):
-            del column[rows:]
+        for name in COLUMNS:
+            getattr(self, name).cut(rows)
         del self.bad[bad:]
         self.tally, self.part_points = Counter(tally), Counter(part_points)
         self.noted = (min(self.noted[0], rows), min(self.noted[1], bad))
@@ -300,10 +208,7 @@ class Build:
         rows, bad = self.noted
         return {
             "since": self.noted,
-            "ids": self.ids[rows:],
-            "sources": self.sources[rows:],
-            "classes": self.classes[rows:],
-            "splits": self.splits[rows:],
+            **{name: getattr(self, name)[rows:] for name in COLUMNS},
             "bad": self.bad[bad:],
             "passing": self.passing,
             "orders": sorted(self.orders),
@@ -318,8 +223,9 @@ class Build:
     def _restore(self, record: dict[str, Any]) -> None:
         """Go on from what :meth:`_checkpoint` noted."""
         rows, bad = record["since"]
-        for name in ("ids", "sources", "classes", "splits"):
-            getattr(self, name)[rows:] = record[name]
+        for name in COLUMNS:
+            getattr(self, name).cut(rows)
+            getattr(self, name).extend(record[name])
         self.bad[bad:] = [(name, reason) for name, reason in record["bad"]]
         self.passing = dict(record.get("passing", {}))
         self.orders = {tuple(order) for order in record["orders"]}
@@ -332,9 +238,14 @@ class Build:
         self.noted = (len(self.ids), len(self.bad))
 
 
+def _those(entries: Sequence[Entry], rows: slice) -> Iterator[Entry]:
+    """Some entries, one by one: a list of all would hold as many objects."""
+    return (entries[row] for row in range(len(entries))[rows])
+
+
 def cured(plan: Plan, request: Request, passing: Mapping[str, str]) -> bool:
     """Whether a file of those that could not be read for reasons around them (``passing``) can be read by now."""
-    entries = [entry for entry in plan.entries if entry.file.id in passing]
+    entries = [entry for entry in plan.entries if entry.file.id in passing] if passing else []
     if not entries:
         return False
     trial = Build(replace(plan, entries=entries, problems=()), replace(request, limit=None))
@@ -345,17 +256,3 @@ def cured(plan: Plan, request: Request, passing: Mapping[str, str]) -> bool:
     except DataError:
         return False
     return len(trial.passing) < len(entries)
-
-
-def _numbered(labels: list[int], names: list[str] | None) -> tuple[list[int], list[str] | None]:
-    """Labels that are bare numbers as indices, and the class names.
-
-    Numbers that could be indices mean themselves, and so does a class that has no cloud; others, such as 300,000,000,
-    become the classes that occur, called by their number: what counts classes or allocates by them stays in proportion
-    to the clouds.
-    """
-    if names is not None or max(labels, default=0) < len(labels) + MOST_BEYOND:
-        return labels, names
-    values = sorted(set(labels))
-    index = {value: label for label, value in enumerate(values)}
-    return [index[value] for value in labels], [str(value) for value in values]

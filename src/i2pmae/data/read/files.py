@@ -8,7 +8,7 @@ import sys
 import threading
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -84,16 +84,21 @@ InFlight = deque[tuple[list[SourceFile], Future[list[Outcome]] | None]]
 """Groups of files that processes read, and what will come of them."""
 
 
-def default_workers(files: Sequence[SourceFile]) -> int:
+def default_workers(files: Iterable[SourceFile]) -> int:
     """One worker for each processor that this process may use; none for little work."""
-    if len(files) < SMALL_FILES and sum(file.size for file in files) < SMALL_BYTES:
+    count = size = 0
+    for file in files:
+        count, size = count + 1, size + file.size
+        if count >= SMALL_FILES or size >= SMALL_BYTES:
+            break
+    else:
         return 0
     if multiprocessing.current_process().daemon:  # Such a process may have no children.
         return 0
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def read_files(files: Sequence[SourceFile], request: Request, workers: int) -> Iterator[Outcome]:
+def read_files(files: Iterable[SourceFile], request: Request, workers: int) -> Iterator[Outcome]:
     """The outcome for each file, in order; the same for any number of ``workers`` (0 or 1: in this process)."""
     if workers <= 1:
         for file in files:
@@ -292,7 +297,7 @@ def _batch(block: Block, rows: np.ndarray, name: str, request: Request) -> Batch
     return Batch(good[usable], clouds[usable], parts, available, sorted(bad), columns)
 
 
-def _groups(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+def _groups(files: Iterable[SourceFile]) -> Iterator[list[SourceFile]]:
     group: list[SourceFile] = []
     for file in files:
         group.append(file)

@@ -1,7 +1,7 @@
 """From a plan to clouds: read once, kept in the form of :mod:`i2pmae.data.store.stored`, and opened from there."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from i2pmae.common.errors import DataError
@@ -78,7 +78,7 @@ def write_plan(
 
 def workers_for(plan: Plan, workers: int | None) -> int:
     """How many processes read, where ``workers`` does not say."""
-    files = [entry.file for entry in plan.entries if entry.describe is None]
+    files = (entry.file for entry in plan.entries if entry.describe is None)
     return default_workers(files) if workers is None else workers
 
 
@@ -141,7 +141,7 @@ def _facts(plan: Plan, request: Request) -> Iterator[str]:
         yield f"{name} {reason}"
 
 
-def _set_notes(plan: Plan, splits: list[str | None], request: Request) -> Iterator[str]:
+def _set_notes(plan: Plan, splits: Iterable[str | None], request: Request) -> Iterator[str]:
     """A sentence for everything in which a published set is other than it should be."""
     if plan.strict and request.up != plan.up:
         yield f"{plan.name} is {plan.up} up in this layout, and is read as {request.up} up, as was asked for."

@@ -44,13 +44,13 @@ def here() -> Ranks:
     return Ranks(rank, count, local)
 
 
-def share_of(entries: Sequence[Entry], ranks: Ranks) -> list[Entry]:
+def share_of(entries: Sequence[Entry], ranks: Ranks) -> Sequence[Entry]:
     """The entries that this process reads: consecutive ones, with about its part of all bytes.
 
     A file with many clouds is read by one process.
     """
     if ranks.world == 1:
-        return list(entries)
+        return entries
     total, before, share = sum(1 + entry.file.size for entry in entries), 0, []
     for entry in entries:
         size = 1 + entry.file.size

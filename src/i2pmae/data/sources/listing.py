@@ -2,14 +2,17 @@
 
 import errno
 import os
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import overload
 
 import numpy as np
 
 from i2pmae.common.errors import DataError, near_names
+from i2pmae.data.compact import Codes, Texts
 from i2pmae.data.formats.gltf import buffers_beside
 from i2pmae.data.formats.parts import BESIDE, PartSource, parts_beside
 from i2pmae.data.formats.table import EXTENSIONS, known_formats
@@ -17,6 +20,7 @@ from i2pmae.data.labels import SPLIT_NAMES, near_split
 from i2pmae.data.paths import portable, readable
 
 __all__ = [
+    "Files",
     "SourceFile",
     "check_there",
     "find_files",
@@ -30,7 +34,7 @@ DOCUMENTS = ("readme", "license", "licence", "copying", "notice", "changelog", "
 """First words of the names of texts that lie beside data and hold none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file to read, with what tells whether it changed."""
 
@@ -56,6 +60,64 @@ def source_file(path: Path, name: str, parts: PartSource | None = None) -> Sourc
     return SourceFile(portable(name), path, size, changed, parts)
 
 
+class Files(Sequence[SourceFile]):
+    """Files below one folder in order of their ids; each is made when it is asked for, and takes its name and twenty
+    bytes until then."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.names, self.sizes, self.times = Texts(), array("q"), array("q")
+        self.order = np.arange(0)
+        self.others: dict[int, SourceFile] = {}
+        """What takes more to say, by its place before sorting."""
+
+    def add(self, name: str, size: int, changed: int) -> None:
+        """A file of the path ``name`` below the folder, with forward slashes."""
+        if not -(2**63) <= changed < 2**63:  # the sum of many times
+            self.others[len(self.sizes)] = SourceFile(portable(name), self.root / name, size, changed)
+            changed = 0
+        self.names.extend([name])
+        self.sizes.append(size)
+        self.times.append(changed)
+
+    def sort(self) -> None:
+        """Bring them into the order of their ids."""
+        ids = sorted(range(len(self.names)), key=lambda place: portable(self.names[place]))
+        self.order = np.array(ids, dtype=np.int64)
+
+    def note_parts(self) -> None:
+        """Look for the file of part labels of each."""
+        for place in range(len(self.names)):
+            file = self._made(place)
+            parts = parts_beside(file.path)
+            if parts is not None:
+                self.others[place] = source_file(file.path, file.id, parts)
+
+    def ids(self) -> Iterator[str]:
+        """Their names."""
+        return (portable(self.names[place]) for place in self.order.tolist())
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @overload
+    def __getitem__(self, key: int) -> SourceFile: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[SourceFile]: ...
+
+    def __getitem__(self, key: int | slice) -> SourceFile | list[SourceFile]:
+        if isinstance(key, slice):
+            return [self._made(place) for place in self.order[key].tolist()]
+        return self._made(int(self.order[key]))
+
+    def _made(self, place: int) -> SourceFile:
+        if place in self.others:
+            return self.others[place]
+        name = self.names[place]
+        return SourceFile(portable(name), self.root / name, self.sizes[place], self.times[place])
+
+
 def _state(path: Path, status: os.stat_result, others: Sequence[os.stat_result] = ()) -> tuple[int, int]:
     """Size and time of change of a file and all that belongs to it, as sums: any change of one changes them."""
     if path.suffix.lower() == ".gltf":
@@ -64,7 +126,7 @@ def _state(path: Path, status: os.stat_result, others: Sequence[os.stat_result] 
     return sum(one.st_size for one in each), sum(one.st_mtime_ns for one in each)
 
 
-def find_files(path: Path, part_files: bool = False) -> tuple[list[SourceFile], list[tuple[str, str]]]:
+def find_files(path: Path, part_files: bool = False) -> tuple[Sequence[SourceFile], list[tuple[str, str]]]:
     """All readable files at or below ``path``, sorted by id, and what could not be looked at, with reasons.
 
     Hidden files, READMEs and unknown formats are passed over. :class:`DataError` where there is no such path, where a
@@ -79,12 +141,13 @@ def find_files(path: Path, part_files: bool = False) -> tuple[list[SourceFile], 
         check_there(path)
         next(path.iterdir(), None)
     files, problems, others = _walk(path)
+    files.sort()
     if part_files and any(others[suffix] for suffix in BESIDE):
-        files = [source_file(file.path, file.id, parts_beside(file.path)) for file in files]
-    if not files and not problems:
+        files.note_parts()
+    if not len(files) and not problems:
         held = ", ".join(f"{count} × {suffix or 'no extension'}" for suffix, count in others.most_common(5))
         raise DataError(f"{path} holds no file in a known format ({held or 'it is empty'}). Known: {known_formats()}.")
-    return sorted(files, key=lambda file: file.id), sorted(problems)
+    return files, sorted(problems)
 
 
 def check_there(path: Path) -> None:
@@ -96,23 +159,25 @@ def check_there(path: Path) -> None:
     raise DataError(f"There is no file or folder {path}.{near}")
 
 
-def folder_labels(root: Path, ids: Sequence[str], needed: bool = True) -> tuple[list[str] | None, list[str] | None]:
+def folder_labels(root: Path, ids: Iterable[str], needed: bool = True) -> tuple[Codes[str] | None, Codes[str] | None]:
     """The class name of each file, which is its folder's, and its split where every path has a train or test level.
 
     Both ``CLASS/train/x.off`` and ``train/CLASS/x.off`` are understood. Where labels are not ``needed`` and no file at
     all has a class folder, there are none. :class:`DataError` for files without a class folder, and where only some
     paths have a level of the split.
     """
-    names, splits, loose, without = [], [], [], []
-    for name in ids:
+    names, splits = Codes[str](), Codes[str]()
+    loose, without = list[str](), list[str]()
+    count = 0
+    for count, name in enumerate(ids, 1):  # noqa: B007 (how many there are)
         parents = list(PurePosixPath(name).parent.parts)
         levels = [level for level, parent in enumerate(parents) if parent.lower() in SPLIT_NAMES]
         if levels:
-            splits.append(SPLIT_NAMES[parents.pop(levels[-1]).lower()])
+            splits.extend([SPLIT_NAMES[parents.pop(levels[-1]).lower()]])
         else:
             without.append(name)
         if parents:
-            names.append(parents[-1])
+            names.extend([parents[-1]])
         else:
             loose.append(name)
     if loose and (needed or names):
@@ -122,10 +187,10 @@ def folder_labels(root: Path, ids: Sequence[str], needed: bool = True) -> tuple[
         )
     if splits and without:
         raise DataError(
-            f"{root}: {len(splits)} of {len(ids)} files are in train or test folders, but not {_some(without)}. "
+            f"{root}: {len(splits)} of {count} files are in train or test folders, but not {_some(without)}. "
             f"Put all files below such folders, or none.{_misspelt(without)}"
         )
-    return names or None, splits or None
+    return names if len(names) else None, splits if len(splits) else None
 
 
 def _misspelt(names: Sequence[str]) -> str:
@@ -170,8 +235,8 @@ def _shares(counts: np.ndarray, limit: int) -> np.ndarray:
     return shares
 
 
-def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[str]]:
-    files: list[SourceFile] = []
+def _walk(root: Path) -> tuple[Files, list[tuple[str, str]], Counter[str]]:
+    files = Files(root)
     others: Counter[str] = Counter()
     problems: list[tuple[str, str]] = []
 
@@ -194,8 +259,7 @@ def _walk(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]], Counter[
             except OSError as error:
                 report(error)
                 continue
-            relative = portable(path.relative_to(root).as_posix())
-            files.append(SourceFile(relative, path, *_state(path, status)))
+            files.add(path.relative_to(root).as_posix(), *_state(path, status))
     return files, problems, +others
 
 

@@ -1,9 +1,9 @@
 """What is to be read, before it is: the files, what is known about each of them, and what their numbers mean."""
 
 import os
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +18,7 @@ MOST_FAULTS = 8
 """Faults that an error lists."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One file to read: a cloud, or a set of clouds."""
 
@@ -85,43 +85,50 @@ class Plan:
         A file that is of two splits or classes under two names, or under one, becomes a fault: a cloud to train on must
         not be one to test on.
         """
-        real, first, kept = RealPaths(), dict[Path, list[Entry]](), list[Entry]()
+        real, first, kept = RealPaths(), dict[str, list[int]](), array("q")
         faults, repeated = list(self.faults), list[str]()
-        for entry in self.entries:
-            others = first.setdefault(real.of(entry.file.path), [])
-            other = next((other for other in others if _share_clouds(entry, other)), None)
+        for place, entry in enumerate(self.entries):
+            others = first.setdefault(str(real.of(entry.file.path)), [])
+            other = next((each for each in map(self.entries.__getitem__, others) if _share_clouds(entry, each)), None)
             if other is None:
-                others.append(entry)
-                kept.append(entry)
+                others.append(place)
+                kept.append(place)
             elif (entry.label, entry.split) == (other.label, other.split):
                 repeated.append(entry.file.id)
             else:
                 both = f"{_told(other, entry)} and {_told(entry, other)}"
                 faults.append(f"{both} are one file, which cannot be both")
+        entries = self.entries
+        if len(kept) < len(entries):
+            entries = [self.entries[place] for place in kept]
         if repeated:
             more = f" and {len(repeated) - 3} more" if len(repeated) > 3 else ""
             listed = f"Listed more than once, and taken once: {', '.join(map(printable, repeated[:3]))}{more}."
-            return replace(self, entries=kept, faults=faults, notes=[*self.notes, listed])
-        return self if len(faults) == len(self.faults) else replace(self, entries=kept, faults=faults)
+            return replace(self, entries=entries, faults=faults, notes=[*self.notes, listed])
+        return self if len(faults) == len(self.faults) else replace(self, entries=entries, faults=faults)
 
     def sources(self) -> list[str]:
         """Where the files are: the one that there is, or the innermost folder that holds them all."""
-        paths = {entry.file.path.absolute() for entry in self.entries}
-        folders = {str(path.parent) for path in paths}
-        if len(paths) == 1:
-            return [str(path) for path in paths]
+        first = self.entries[0].file.path.absolute() if len(self.entries) else None
+        folders, alone = set[str](), first is not None
+        for entry in self.entries:
+            path = entry.file.path.absolute()
+            folders.add(str(path.parent))
+            alone = alone and path == first
+        if alone:
+            return [str(first)]
         try:
             return [os.path.commonpath(folders)]
         except ValueError:  # on several drives
             return sorted(folders)
 
-    def limited(self, limit: int | None) -> list[Entry]:
+    def limited(self, limit: int | None) -> Sequence[Entry]:
         """The entries with at most ``limit`` clouds together, in proportion to splits and spread over classes.
 
         Sets of which the number of clouds is not known yet count as one here.
         """
         if limit is None:
-            return list(self.entries)
+            return self.entries
         sizes = [len(entry) for entry in self.entries]
         owners = np.repeat(np.arange(len(sizes)), sizes)
         each = [self.entries[owner] for owner in owners.tolist()]

@@ -111,17 +111,26 @@ def _write_index(
     counts = [shard["clouds"] for shard in shards]
     rows = np.concatenate([np.arange(count, dtype=np.int32) for count in counts] or [np.zeros(0, np.int32)])
     table: dict[str, Any] = {
-        "id": pyarrow.array(columns["id"], pyarrow.string()),
+        "id": _texts(columns["id"]),
         "shard": np.repeat(np.arange(len(shards), dtype=np.int32), counts),
         "row": rows,
     }
     kinds: dict[str, Callable[[Any], Any]] = {
         "label": lambda values: pyarrow.array(values, pyarrow.int64()),
-        "split": lambda values: pyarrow.array(values, pyarrow.string()).dictionary_encode(),
-        "source": lambda values: pyarrow.array(values, pyarrow.string()).dictionary_encode(),
+        "split": lambda values: _texts(values).dictionary_encode(),
+        "source": lambda values: _texts(values).dictionary_encode(),
     }
     table |= {name: make(columns[name]) for name, make in kinds.items() if name in columns}
     for name, found in digests.items():
         buffer = pyarrow.py_buffer(np.ascontiguousarray(found))
         table[name] = pyarrow.FixedSizeBinaryArray.from_buffers(pyarrow.binary(DIGEST_SIZE), len(found), [None, buffer])
     pyarrow.parquet.write_table(pyarrow.table(table), path)
+
+
+def _texts(values: Any) -> Any:
+    """A list of texts, or an array of Arrow, as a column."""
+    import pyarrow
+
+    return (
+        values.cast(pyarrow.string()) if isinstance(values, pyarrow.Array) else pyarrow.array(values, pyarrow.string())
+    )

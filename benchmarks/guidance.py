@@ -13,7 +13,7 @@ from typing import get_args
 
 import torch
 
-from i2pmae.data.sources import open_source
+from i2pmae.data.open.source import open_source
 from i2pmae.encoders.config import GuidanceKind
 from i2pmae.encoders.masking import guidance_logits, sample_visible, visible_count
 from i2pmae.encoders.saliency import sampling_weight

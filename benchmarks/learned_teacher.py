@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.sources import open_source
+from i2pmae.data.open.source import open_source
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.methods.i2p_mae.build import open_teacher
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig

@@ -51,7 +51,7 @@ def write_files(root: Path, files: int, points: int) -> None:
 def forms(points: int) -> None:
     """Print what each form of coordinates takes, and how far it is off."""
     from i2pmae.data.clouds import normalise
-    from i2pmae.data.store import FORMS
+    from i2pmae.data.store.stored import FORMS
 
     clouds = normalise(np.random.default_rng(0).normal(size=(64, points, 3))).astype(np.float32)
     print("| form | bytes a cloud | largest error | root mean square |\n|---|---|---|---|")
@@ -71,7 +71,7 @@ def prepare(folder: Path, output: Path, points: int) -> dict[str, float]:
 
 
 def sample(output: Path, points: int) -> dict[str, float]:
-    from i2pmae.data.sources import open_source
+    from i2pmae.data.open.source import open_source
 
     start = time.process_time()
     clouds = open_source(output, points=points, shown=False)
@@ -121,7 +121,7 @@ def run(name: str, folder: Path, output: Path, points: int, kill_at: int | None 
 
 def noted(output: Path) -> int:
     """Clouds that an unfinished folder holds for sure."""
-    from i2pmae.data.writing import read_journal, unfinished
+    from i2pmae.data.store.writing import read_journal, unfinished
 
     path = unfinished(output) / "progress-000.jsonl"
     records = [record for record in read_journal(path) if "rows" in record]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2pmae.data.cache import list_caches
-from i2pmae.data.sources import open_source
+from i2pmae.data.open.source import open_source
+from i2pmae.data.store.cache import list_caches
 from tests.cli.conftest import Call
 from tests.data.layouts import cloud
 

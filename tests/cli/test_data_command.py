@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2pmae.data.benchmarks import READERS
-from i2pmae.data.benchmarks.modelnet import COUNTS
+from i2pmae.data.sources.benchmarks import READERS
+from i2pmae.data.sources.benchmarks.modelnet import COUNTS
 from tests.cli.conftest import Call
 from tests.data import layouts
 

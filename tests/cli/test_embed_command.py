@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from i2pmae.commands.use import load
-from i2pmae.data.sources import open_source
+from i2pmae.data.open.source import open_source
 from tests.cli.conftest import Call
 
 

@@ -9,7 +9,7 @@ import pytest
 import trimesh
 
 from i2pmae.commands.use import load_predictor
-from i2pmae.data.sources import open_source
+from i2pmae.data.open.source import open_source
 from tests.cli.conftest import Call
 from tests.weights.small_models import save_model
 

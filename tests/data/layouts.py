@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import trimesh
 
-from i2pmae.data.benchmarks.modelnet import CLASSES_40
-from i2pmae.data.benchmarks.shapenetpart import CATEGORIES
+from i2pmae.data.sources.benchmarks.modelnet import CLASSES_40
+from i2pmae.data.sources.benchmarks.shapenetpart import CATEGORIES
 
 
 def cloud(seed: int, points: int = 64) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.labels import by_number, class_indices, split_name, split_names
-from i2pmae.data.sources import open_source
+from i2pmae.data.open.source import open_source
 from tests.data.layouts import cloud, clouds
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import UsageError
-from i2pmae.data.check import Report, check_source
-from i2pmae.data.fitness import TASKS
+from i2pmae.data.open.check import Report, check_source
+from i2pmae.data.open.fitness import TASKS
 from i2pmae.data.parts_check import lone_parts, tell_parts, unseen_parts
 from tests.data.layouts import cloud, clouds
 

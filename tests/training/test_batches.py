@@ -6,8 +6,9 @@ import torch
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.prepared import prepare
-from i2pmae.data.sources import plan_source, request_for
+from i2pmae.data.open.prepared import prepare
+from i2pmae.data.open.source import request_for
+from i2pmae.data.sources.named import plan_source
 from i2pmae.training.batches import BatchPlan, StepBatches, step_loader
 from tests.training.small import small_clouds
 

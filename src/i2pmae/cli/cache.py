@@ -12,7 +12,7 @@ from i2pmae.cli.help import run_one
 from i2pmae.cli.options import otherwise, parse
 
 if TYPE_CHECKING:
-    from i2pmae.data.cache import CacheEntry
+    from i2pmae.data.store.cache import CacheEntry
     from i2pmae.teachers.room import KeptEntry
 
 __all__ = ["run"]
@@ -70,8 +70,8 @@ def list_entries(arguments: Sequence[str]) -> None:
     """Print one line for each entry, and the sum."""
     options = parse(ListCaches, "cache list", arguments)
     from i2pmae.common.text import size_in_words
-    from i2pmae.data.cache import list_caches
     from i2pmae.data.paths import cache_folder
+    from i2pmae.data.store.cache import list_caches
     from i2pmae.teachers.room import MAPS_FOLDER, list_kept
 
     folder = options.folder or cache_folder()
@@ -84,8 +84,8 @@ def clear(arguments: Sequence[str]) -> None:
     """Remove entries, and say which."""
     options = parse(ClearCaches, "cache clear", arguments)
     from i2pmae.common.text import size_in_words
-    from i2pmae.data.cache import clear_caches
     from i2pmae.data.paths import cache_folder
+    from i2pmae.data.store.cache import clear_caches
     from i2pmae.teachers.room import clear_kept
 
     older = None if options.older_than is None else timedelta(days=options.older_than)

@@ -165,7 +165,7 @@ def _may_be(name: str, word: str) -> bool:
         from i2pmae.weights.named import is_name
 
         return "/" in word or "\\" in word or is_name(word)
-    from i2pmae.data.sources import is_shapes
+    from i2pmae.data.sources.named import is_shapes
 
     return "=" in word or is_shapes(word)
 

@@ -13,7 +13,7 @@ from i2pmae.cli.options import otherwise, parse
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from i2pmae.data.check import Report
+    from i2pmae.data.open.check import Report
 
 __all__ = ["run"]
 
@@ -25,7 +25,9 @@ usage: i2pmae data {check,prepare,list} [OPTIONS]
   list                        the published data sets that can be read
 
 DATA is what --data takes anywhere else: NAME=PATH for a published data set, a folder, a file, a manifest (a .csv or
-.parquet file with the columns path, label and split) or a folder that prepare made.
+.parquet file with the columns path, label and split) or a folder that prepare made. Files are meshes, clouds
+(.ply .xyz .csv .pcd .las .e57 …), or sets of clouds (.npz .h5, .tar of .npy as WebDataset writes it, .parquet with a
+column of lists).
 
 Examples:
   i2pmae data check modelnet40=~/data/modelnet40_ply_hdf5_2048
@@ -101,6 +103,8 @@ class Prepare:
     """Whether the folder of a file names its class, for data of your own: auto where there are sub-folders."""
     parts: Literal["named", "column", "none"] = "named"
     """Part labels of points: where files name them, in the last column of text files, or none."""
+    columns: tuple[Literal["colour", "normal"], ...] = ()
+    """What to keep beside x, y and z, of files that have it: colour, normal, or both."""
     form: Literal["fixed16", "float32"] = "fixed16"
     """How coordinates are stored: in 16 bits each, off by 1.6e-5 of the radius at most, or exactly."""
     clouds: Annotated[int | None, tyro.conf.DisallowNone, otherwise("all")] = None
@@ -139,7 +143,7 @@ def prepare(arguments: Sequence[str]) -> None:
     """Write a set to a folder, and say what it holds."""
     options = parse(Prepare, "data prepare", arguments)
     from i2pmae.commands.data import prepare as prepare_data
-    from i2pmae.data.shares import here
+    from i2pmae.data.read.shares import here
 
     made = prepare_data(**vars(options))
     if here().rank:  # the first speaks for all
@@ -151,7 +155,7 @@ def prepare(arguments: Sequence[str]) -> None:
 def list_readers(arguments: Sequence[str]) -> None:
     """Print the readers."""
     parse(Listing, "data list", arguments)
-    from i2pmae.data.benchmarks import READERS
+    from i2pmae.data.sources.benchmarks import READERS
 
     for name, reader in READERS.items():
         print(f"{name}: {reader.about}")

@@ -1,16 +1,18 @@
 """``data``: whether a set is whole, and how to make it fast."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from i2pmae.common.progress import say
-from i2pmae.data.check import Report, check_source
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.folder import check_request
+from i2pmae.data.open.check import Report, check_source
+from i2pmae.data.open.folder import check_request
+from i2pmae.data.open.prepared import prepare as write_prepared
+from i2pmae.data.open.source import request_for
 from i2pmae.data.paths import expanded
-from i2pmae.data.prepared import prepare as write_prepared
-from i2pmae.data.shares import here
-from i2pmae.data.sources import plan_source, request_for
+from i2pmae.data.read.shares import here
+from i2pmae.data.sources.named import plan_source
 
 __all__ = ["check", "prepare"]
 
@@ -57,6 +59,7 @@ def prepare(
     up: Literal["y", "z", "x"] | None = None,
     labels: Literal["auto", "folder", "none"] = "auto",
     parts: Literal["named", "column", "none"] = "named",
+    columns: Sequence[Literal["colour", "normal"]] = (),
     form: Literal["fixed16", "float32"] = "fixed16",
     clouds: int | None = None,
     max_bad_share: float = 0.1,
@@ -79,6 +82,8 @@ def prepare(
         up: the axis that points up in the files; where absent, that of the published set, else y.
         labels: whether the folder of a file names its class; ``auto``: where there are sub-folders.
         parts: where part labels are read from.
+        columns: what is kept beside x, y and z: ``colour`` and ``normal``, of files that have it. A file without one of
+            them is left out, as one that cannot be used.
         form: how coordinates are stored: in 16 bits each, off by 1.6e-5 of the radius at most, or exactly.
         clouds: take at most so many, of each split its share, spread over classes.
         max_bad_share: largest share of unusable files to accept; they are left out and listed.
@@ -89,9 +94,9 @@ def prepare(
     Raises:
         DataError: where there is no such set, or too much of it cannot be used. I2PError: for a full disk.
     """
-    check_request(points, max_bad_share, clouds, workers)
+    check_request(points, max_bad_share, clouds, workers, columns)
     plan = plan_source(data, labels, parts)
-    request = request_for(plan, points or plan.points or MESH_POINTS, up, clouds, parts, seed)
+    request = request_for(plan, points or plan.points or MESH_POINTS, up, clouds, parts, seed, columns)
     made = write_prepared(
         plan, expanded(output), request, form=form, workers=workers, max_bad_share=max_bad_share, shown=shown
     )

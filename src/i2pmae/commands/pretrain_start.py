@@ -1,7 +1,7 @@
 """Pre-training that goes on from given weights: their sizes, and what is taken over."""
 
 from i2pmae.common.errors import CheckpointError, UsageError
-from i2pmae.data.sources import files_axis
+from i2pmae.data.sources.named import files_axis
 from i2pmae.encoders.config import EncoderConfig
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.methods.task import PretrainTask

@@ -8,7 +8,7 @@ from i2pmae.commands.reading import Reading, given, open_data, source_name
 from i2pmae.commands.use import encoder_for
 from i2pmae.common import ranks
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.sources import is_shapes
+from i2pmae.data.sources.named import is_shapes
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.evaluation.embed import check_output, embed_to_file
 from i2pmae.evaluation.features import embed_set

@@ -8,7 +8,7 @@ from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
-from i2pmae.data.sources import files_axis
+from i2pmae.data.sources.named import files_axis
 from i2pmae.weights.record import ModelRecord
 
 __all__ = ["Reading", "given", "open_data", "source_name"]

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,12 @@ import numpy as np
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.views import Lazy, Names, chosen_rows, row_digests
 
-__all__ = ["Cloud", "CloudSet", "Rows", "lengths", "normalise"]
+__all__ = ["COLUMNS", "Cloud", "CloudSet", "Rows", "lengths", "normalise"]
 
 Rows = slice | Sequence[int] | Sequence[bool] | np.ndarray
 """What names some clouds of a set: a slice, indices (negative ones count from the end), or a boolean mask."""
+COLUMNS = ("colour", "normal")
+"""What can be kept beside x, y and z."""
 DIGEST_BYTES = 16 << 20
 """About so much of an array is read at a time."""
 
@@ -49,6 +51,8 @@ class Cloud(NamedTuple):
     split: str | None
     part_labels: np.ndarray | None
     """``(n,)`` part indices."""
+    columns: Mapping[str, np.ndarray] = {}
+    """``(n, 3)`` what is kept beside the coordinates, by name."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +86,10 @@ class CloudSet:
     """The axis that pointed up in the files; the clouds were turned so that it is y."""
     bad_files: Path | None = None
     """A .csv file that lists what could not be used, with reasons; None where nothing was left out."""
+    columns: Mapping[str, np.ndarray | Lazy] = field(default_factory=dict)
+    """What is kept beside x, y and z, each ``(clouds, n, 3)`` float32 in the order of the points: ``colour`` (red,
+    green, blue from 0 to 1) and ``normal`` (of length 1, turned as the clouds are); as ``points``, in memory or read
+    when asked for. Empty unless it was asked for."""
 
     def __post_init__(self) -> None:
         """Check that the fields fit together."""
@@ -94,6 +102,10 @@ class CloudSet:
             raise DataError(
                 f"{self.name}: part labels have shape {self.part_labels.shape}, points {self.points.shape[:2]}."
             )
+
+        for kind, column in self.columns.items():
+            if column.shape != self.points.shape:
+                raise DataError(f"{self.name}: {kind} has shape {column.shape}, points {self.points.shape}.")
 
     def __len__(self) -> int:
         return len(self.points)
@@ -109,6 +121,7 @@ class CloudSet:
             facts.append("splits " + ", ".join(f"{split} {count}" for split, count in counts.items()))
         if self.part_labels is not None:
             facts.append("part labels" if self.parts is None else _number(len(self.parts), "part", "parts"))
+        facts += self.columns
         return f"CloudSet({self.name!r}: {'; '.join(facts)})"
 
     @overload
@@ -136,10 +149,12 @@ class CloudSet:
             None if self.labels is None else int(self.labels[row]),
             None if self.splits is None else str(self.splits[row]),
             None if self.part_labels is None else self.part_labels[row],
+            {kind: values[row] for kind, values in self.columns.items()},
         )
 
     def digest(self) -> str:
-        """A hexadecimal number of 32 digits that follows from the content: ids, points, labels and part labels.
+        """A hexadecimal number of 32 digits that follows from the content: ids, points, labels, part labels and what is
+        kept beside the coordinates.
 
         Two sets with the same digest hold the same clouds in the same order; names of sets, classes and parts, splits
         and notes don't count. The same clouds in memory and in a store, or in stores of different forms, have different
@@ -156,7 +171,7 @@ class CloudSet:
             content = name.encode("utf-8", "surrogatepass")
             found.update(len(content).to_bytes(8, "little") + content)
         labels = None if self.labels is None else self.labels.astype(np.int64)
-        for values in (self.points, labels, self.part_labels):
+        for values in (self.points, labels, self.part_labels, *(self.columns[kind] for kind in sorted(self.columns))):
             if values is None:
                 found.update(b"none;")
                 continue
@@ -202,6 +217,7 @@ class CloudSet:
             labels=None if self.labels is None else self.labels[chosen],
             splits=None if self.splits is None else self.splits[chosen],
             part_labels=None if self.part_labels is None else chosen_rows(self.part_labels, chosen),
+            columns={kind: chosen_rows(values, chosen) for kind, values in self.columns.items()},
             name=name or self.name,
         )
 

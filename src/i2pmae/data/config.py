@@ -41,6 +41,9 @@ class DataConfig(Config):
     parts: Literal["none", "named", "column"] = "named"
     """Where the part of each point is read from: ``named`` arrays, columns and files; the last ``column`` of text files
     too; ``none``."""
+    columns: tuple[Literal["colour", "normal"], ...] = ()
+    """What is kept beside x, y and z, of files that have it: ``colour``, ``normal``, or both. They take half as much
+    room again, and as much again."""
     clouds: int | None = Field(None, ge=2)
     """How many clouds to use (built-in shapes: how many to make); all where absent."""
     fraction: float = Field(1.0, gt=0, le=1)
@@ -57,7 +60,7 @@ class DataConfig(Config):
 
     def open(self, *, seed: int = 0, points: int | None = None, shown: bool = True) -> "CloudSet":
         """The clouds, of ``points`` points where that is given; errors are those of :func:`open_source`."""
-        from i2pmae.data.sources import open_source
+        from i2pmae.data.open.source import open_source
 
         return open_source(
             self.source,
@@ -65,6 +68,7 @@ class DataConfig(Config):
             up=self.up,
             labels=self.labels,
             parts=self.parts,
+            columns=self.columns,
             clouds=self.clouds,
             cache=self.cache,
             workers=self.workers,

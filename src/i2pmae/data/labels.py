@@ -7,7 +7,15 @@ import numpy as np
 
 from i2pmae.common.errors import DataError
 
-__all__ = ["SPLIT_NAMES", "by_number", "class_indices", "near_split", "split_name", "split_names"]
+__all__ = [
+    "SPLIT_NAMES",
+    "by_number",
+    "class_indices",
+    "label_indices",
+    "near_split",
+    "split_name",
+    "split_names",
+]
 
 SPLIT_NAMES = {
     "train": "train",
@@ -60,6 +68,30 @@ def class_indices(labels: Sequence[object] | np.ndarray) -> tuple[np.ndarray, tu
     names = tuple(sorted(set(texts), key=by_number))
     index = {name: number for number, name in enumerate(names)}
     return np.array([index[text] for text in texts], dtype=np.int64), names
+
+
+def label_indices(labels: Sequence[int | str | None]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+    """Class indices ``(clouds,)`` int64 of labels that may be missing, which is -1, and the class names of texts.
+
+    Whole numbers are indices and have no names. None where no cloud has a label; :class:`DataError` for negative
+    numbers, and where some labels are numbers and some are texts.
+    """
+    known = [label for label in labels if label is not None]
+    if not known:
+        return None, None
+    texts = [label for label in known if isinstance(label, str)]
+    if texts and len(texts) < len(known):
+        number = next(label for label in known if not isinstance(label, str))
+        raise DataError(f"some labels are numbers, such as {number}, and some are texts, such as {texts[0]!r}")
+    if texts:
+        names = tuple(sorted(set(texts), key=by_number))
+        index = {name: place for place, name in enumerate(names)}
+        return np.array([-1 if label is None else index[str(label)] for label in labels], dtype=np.int64), names
+    numbers = [-1 if label is None else int(label) for label in labels]
+    low, high = min(int(label) for label in known), max(numbers)
+    if low < 0 or high >= 2**63:
+        raise DataError(f"the labels run from {low} to {high}; expected 0 or more")
+    return np.array(numbers, dtype=np.int64), None
 
 
 def by_number(name: str) -> tuple[int, int, str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from i2pmae.common.errors import UsageError, pick
 from i2pmae.common.yaml import load_json
-from i2pmae.data.sampling import UP_AXES
+from i2pmae.data.read.sampling import UP_AXES
 from i2pmae.weights.clouds import as_clouds, prepare
 
 __all__ = ["JSON", "NUMPY", "SCHEMA", "Asked", "Limits", "TooLarge", "read_body"]

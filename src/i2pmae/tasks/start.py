@@ -11,7 +11,7 @@ from i2pmae.common import ranks
 from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.common.progress import say as show
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.sources import files_axis
+from i2pmae.data.sources.named import files_axis
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.config import EncoderConfig
 from i2pmae.encoders.pooling import Pooling

@@ -12,7 +12,7 @@ from torch import nn
 from i2pmae.common.devices import explaining_limits, resolve_device
 from i2pmae.common.errors import CheckpointError, UsageError, pick
 from i2pmae.common.memory import keep_freed_memory
-from i2pmae.data.sampling import UP_AXES
+from i2pmae.data.read.sampling import UP_AXES
 from i2pmae.data.views import Lazy
 from i2pmae.encoders.base import PointModel
 from i2pmae.typing import Tensor

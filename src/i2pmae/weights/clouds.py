@@ -9,7 +9,7 @@ import torch
 from i2pmae.common.errors import UsageError
 from i2pmae.common.seeds import numpy_generator, torch_generator
 from i2pmae.data.clouds import CloudSet, normalise
-from i2pmae.data.sampling import draw_points, three_distinct, to_y_up
+from i2pmae.data.read.sampling import draw_points, three_distinct, to_y_up
 from i2pmae.data.views import Lazy
 from i2pmae.typing import Float, Int, Tensor
 

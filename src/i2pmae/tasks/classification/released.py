@@ -3,8 +3,8 @@
 import re
 
 from i2pmae.common.errors import CheckpointError
-from i2pmae.data.benchmarks.modelnet import CLASSES_40
-from i2pmae.data.benchmarks.scanobjectnn import CLASSES as SCANOBJECTNN
+from i2pmae.data.sources.benchmarks.modelnet import CLASSES_40
+from i2pmae.data.sources.benchmarks.scanobjectnn import CLASSES as SCANOBJECTNN
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.tasks.classifier.config import ClassifierConfig
 from i2pmae.weights.released.settings import counted

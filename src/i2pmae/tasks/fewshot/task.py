@@ -12,9 +12,11 @@ import torch
 from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
 from i2pmae.common.seeds import derive
-from i2pmae.data.benchmarks.fewshot import FEWSHOT, open_folds
-from i2pmae.data.remote import is_remote
-from i2pmae.data.sources import is_shapes, named, plan_source, request_for
+from i2pmae.data.open.folds import open_folds
+from i2pmae.data.open.source import request_for
+from i2pmae.data.sources.benchmarks.fewshot import FEWSHOT
+from i2pmae.data.sources.named import is_shapes, named, plan_source
+from i2pmae.data.store.remote import is_remote
 from i2pmae.encoders.base import EncoderModel
 from i2pmae.evaluation.folds import FewShotFold, describe_folds, few_shot_folds, few_shot_linear
 from i2pmae.evaluation.scores import score_classes
@@ -103,7 +105,7 @@ def score(setup: Setup, tasks: FoldTasks, folder: Path, resume: bool) -> RunReco
 def _thinned(fold: FewShotFold, points: int | None) -> FewShotFold:
     """The fold with the first points of its clouds, which are stored in random order."""
     source, test = (
-        replace(clouds, points=clouds.points[:, :points], part_labels=None)
+        replace(clouds, points=clouds.points[:, :points], part_labels=None, columns={})
         for clouds in (fold.source, fold.test_source)
     )
     return replace(fold, source=source, test_source=test)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from i2pmae.common.config import Config
-from i2pmae.data.benchmarks.shapenetpart import CATEGORIES, PARTS
+from i2pmae.data.sources.benchmarks.shapenetpart import CATEGORIES, PARTS
 from i2pmae.tasks.segmentation.config import SegmenterConfig
 from i2pmae.weights.released.settings import counted
 from i2pmae.weights.released.shapes import Shapes

@@ -36,7 +36,7 @@ from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, RunContext, w
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
 
-__all__ = ["pretrain"]
+__all__ = ["open_run", "pretrain"]
 
 PICTURED = 6
 """Clouds in the report."""
@@ -142,7 +142,7 @@ def pretrain(
             if shown:
                 say(f"The run in {folder.path} is finished.")
             return finished
-        run = _open(config, folder, teacher, shown)
+        run = open_run(config, folder, teacher, shown)
         fitted = _train(run, folder, resume)
         run = _with_read_out(run)
         ranks.on_main(lambda: save_weights(folder.path, run.task.student, run.record()))
@@ -178,7 +178,7 @@ def _finished(config: PretrainConfig, folder: RunFolder) -> RunRecord | None:
         return None
 
 
-def _open(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> _Run:
+def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> _Run:
     """Data and task; the method makes ready what it learns from."""
     device, seed = resolve_device(config.training.device), config.training.seed
     config, said = with_axis(config)

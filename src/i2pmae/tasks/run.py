@@ -16,7 +16,7 @@ from i2pmae.tasks.start import Say, Setup, open_start, settle, speaker, with_axi
 from i2pmae.training.processes import joined
 from i2pmae.weights.named import DEFAULT, default_weights, introduced, is_name
 
-__all__ = ["run", "stored_record"]
+__all__ = ["TWIN_FOLDER", "run", "set_up", "stored_record"]
 
 TWIN_FOLDER = "scratch"
 """Folder within a run for its twin, which starts from initial weights."""
@@ -36,7 +36,7 @@ def run(spec: TaskSpec, config: TaskRunConfig, *, resume: bool = False, shown: b
         finished = ranks.on_main(lambda: _finished(folder, say))
         if finished is not None:
             return finished
-        setup, material = _set_up(spec, config, say, shown)
+        setup, material = set_up(spec, config, say, shown)
         trained = spec.train_and_test(setup, material, folder.path, resume)
         record = trained.record
         if config.task.twin:
@@ -75,7 +75,7 @@ def _finished(folder: RunFolder, say: Say) -> RunRecord | None:
     return found
 
 
-def _set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tuple[Setup, Material]:
+def set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tuple[Setup, Material]:
     """The task of a configuration and its clouds."""
     device = resolve_device(config.training.device)
     _tell_start(config.task.checkpoint, say)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from i2pmae.tasks.config import TaskRunConfig
     from i2pmae.teachers.loading import load_teacher
     from i2pmae.training.config import TrainingConfig
+    from i2pmae.training.hooks.base import Hook, StepRecord
     from i2pmae.weights.encoder import Encoder
 
 __version__ = version("i2pmae")
@@ -106,6 +107,8 @@ _HOMES = {
     "TaskRunConfig": "i2pmae.tasks.config",
     "load_teacher": "i2pmae.teachers.loading",
     "TrainingConfig": "i2pmae.training.config",
+    "Hook": "i2pmae.training.hooks.base",
+    "StepRecord": "i2pmae.training.hooks.base",
     "Encoder": "i2pmae.commands.use",  # which makes known all kinds of models that an encoder may be of
 }
 """Public names and the modules they come from, imported on first use: ``i2pmae --help`` must not wait for PyTorch."""
@@ -116,11 +119,13 @@ __all__ = [
     "CompareConfig",
     "DataConfig",
     "Encoder",
+    "Hook",
     "I2PError",
     "Index",
     "PretrainConfig",
     "RunRecord",
     "ShapesConfig",
+    "StepRecord",
     "TaskRunConfig",
     "TrainingConfig",
     "UsageError",

@@ -55,7 +55,10 @@ def test_a_package_that_is_missing_or_too_old_is_broken(
 def test_a_cache_that_cannot_be_written_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("I2PMAE_CACHE", str(tmp_path / "file" / "cache"))
-    assert found("disk").state == "broken" and "I2PMAE_CACHE" in found("disk").found
+    assert found("folder").state == "broken" and "I2PMAE_CACHE" in found("folder").found
+    monkeypatch.setenv("I2PMAE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module.tempfile, "TemporaryFile", lambda dir: (_ for _ in ()).throw(OSError(30, "Read-only")))
+    assert found("disk").state == "broken" and "cannot be written: Read-only. Name another" in found("disk").found
 
 
 def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ __all__ = ["Check", "Diagnosis", "doctor"]
 SECTIONS = ("versions", "extras", "devices", "cache", "weights", "hub")
 FULL = 1e9
 """Bytes that should be free for what is read and kept."""
+ELSEWHERE = "Name another folder in I2PMAE_CACHE."
 FOR_BUILDERS = ("dev", "docs", "test")
 """Extras that nobody needs who uses the package."""
 EXTRA = re.compile(r"""extra == ['"](?P<extra>[\w-]+)['"]""")
@@ -193,7 +194,7 @@ def _cache() -> Iterator[Check]:
         folder = cache_folder()
         kept = sum(entry.size for entry in list_caches()) + sum(entry.size for entry in list_kept(folder))
     except (I2PError, OSError) as error:
-        yield Check("cache", "folder", str(error), "broken")
+        yield Check("cache", "folder", f"{error}. {ELSEWHERE}", "broken")
         return
     yield Check("cache", "folder", f"{folder}, {size_in_words(kept)}")
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -202,8 +203,7 @@ def _cache() -> Iterator[Check]:
             file.write(bytes(4096))
         free = shutil.disk_usage(there).free
     except OSError as error:
-        advice = "Name another folder in I2PMAE_CACHE."
-        yield Check("cache", "disk", f"{there} cannot be written: {error.strerror or error}. {advice}", "broken")
+        yield Check("cache", "disk", f"{there} cannot be written: {error.strerror or error}. {ELSEWHERE}", "broken")
         return
     little = ": little; `i2pmae cache clear` makes room" if free < FULL else ""
     yield Check("cache", "disk", f"writable, {size_in_words(free)} free{little}", "note" if little else "ok")

@@ -99,7 +99,7 @@ def fit(
 ) -> FitResult:
     """The result of training ``task`` on ``clouds``; ``folder`` gets metrics.csv, checkpoints/ and tensorboard/.
 
-    ``hooks`` are called after each step and each epoch, before its checkpoint is written.
+    ``hooks`` are called after each step and each epoch, before its checkpoint is written, and when all steps are done.
 
     With ``resume`` it goes on from the checkpoint in the folder (from the start where there is none) and ends with the
     same weights as a run that never stopped: bit for bit on the CPU with the same number of threads; with another it
@@ -169,6 +169,8 @@ def fit(
             loop.run(loader)
         if learner.average is not None:
             learner.average.keep()
+        for hook in hooks:
+            hook.at_end(task)
         ranks.on_main(lambda: not_finite_path(folder).unlink(missing_ok=True))
         return FitResult(task, log.history(), plan.steps, start, loop.seconds, device, precision, learner.titles)
 

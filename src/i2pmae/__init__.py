@@ -8,8 +8,9 @@
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
 Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``index``,
-``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``, ``list_models``,
-``check``, ``prepare``, ``results``, ``bench``.
+``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``, ``show``,
+``list_models``, ``check``, ``prepare``, ``results``, ``bench``, ``doctor``,
+``replay``.
 """
 
 from importlib.metadata import version
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from i2pmae.commands.compare_config import CompareConfig
     from i2pmae.commands.convert import convert
     from i2pmae.commands.data import check, prepare
+    from i2pmae.commands.doctor import doctor
     from i2pmae.commands.embed import embed
     from i2pmae.commands.export import export
     from i2pmae.commands.fewshot import fewshot
@@ -35,10 +37,12 @@ if TYPE_CHECKING:
     from i2pmae.commands.probe import probe
     from i2pmae.commands.push import push
     from i2pmae.commands.recipes import recipe, recipes
+    from i2pmae.commands.replay import replay
     from i2pmae.commands.results import results
     from i2pmae.commands.search import search
     from i2pmae.commands.segment import segment
     from i2pmae.commands.serve import serve
+    from i2pmae.commands.show import show
     from i2pmae.commands.use import load, load_predictor
     from i2pmae.commands.view import view
     from i2pmae.common.errors import I2PError, UsageError
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from i2pmae.tasks.config import TaskRunConfig
     from i2pmae.teachers.loading import load_teacher
     from i2pmae.training.config import TrainingConfig
+    from i2pmae.training.hooks.base import Hook, StepRecord
     from i2pmae.weights.encoder import Encoder
 
 __version__ = version("i2pmae")
@@ -60,8 +65,20 @@ __version__ = version("i2pmae")
 _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
-        *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "index", "predict", "pretrain"),
-        *("probe", "push", "results", "search", "segment", "serve", "view"),
+        *(
+            "bench",
+            "compare",
+            "convert",
+            "doctor",
+            "embed",
+            "export",
+            "fewshot",
+            "finetune",
+            "index",
+            "predict",
+            "pretrain",
+        ),
+        *("probe", "push", "replay", "results", "search", "segment", "serve", "show", "view"),
     )
 }
 _HOMES = {
@@ -90,6 +107,8 @@ _HOMES = {
     "TaskRunConfig": "i2pmae.tasks.config",
     "load_teacher": "i2pmae.teachers.loading",
     "TrainingConfig": "i2pmae.training.config",
+    "Hook": "i2pmae.training.hooks.base",
+    "StepRecord": "i2pmae.training.hooks.base",
     "Encoder": "i2pmae.commands.use",  # which makes known all kinds of models that an encoder may be of
 }
 """Public names and the modules they come from, imported on first use: ``i2pmae --help`` must not wait for PyTorch."""
@@ -100,11 +119,13 @@ __all__ = [
     "CompareConfig",
     "DataConfig",
     "Encoder",
+    "Hook",
     "I2PError",
     "Index",
     "PretrainConfig",
     "RunRecord",
     "ShapesConfig",
+    "StepRecord",
     "TaskRunConfig",
     "TrainingConfig",
     "UsageError",
@@ -112,6 +133,7 @@ __all__ = [
     "check",
     "compare",
     "convert",
+    "doctor",
     "embed",
     "export",
     "fewshot",
@@ -132,10 +154,12 @@ __all__ = [
     "push",
     "recipe",
     "recipes",
+    "replay",
     "results",
     "search",
     "segment",
     "serve",
+    "show",
     "view",
 ]
 

@@ -74,3 +74,21 @@ def test_mlflow_goes_on_with_the_same_run(tmp_path, monkeypatch):
     fit(SmallTask(), small_clouds(), chosen, tmp_path, resume=True, shown=False)
     assert runs == [None, "r7"] and ends == ["FAILED", "FINISHED"]
     assert steps == [*range(1, 8), *range(6, 11)]
+
+
+def test_trackio_goes_on_with_the_run_of_the_same_name(tmp_path, monkeypatch):
+    begun, steps, ends = [], [], []
+
+    def init(**options):
+        begun.append(options)
+        return SimpleNamespace(log=lambda row, step: steps.append(step), finish=lambda: ends.append(len(begun)))
+
+    monkeypatch.setitem(sys.modules, "trackio", SimpleNamespace(init=init))
+    monkeypatch.setenv("TRACKIO_PROJECT", "shapes")
+    chosen = settings(logger=("trackio",), epochs=2)
+    with pytest.raises(TrainingInterrupted):
+        fit(SmallTask(), small_clouds(), chosen, tmp_path, hooks=[StopsAt(7)], shown=False)
+    fit(SmallTask(), small_clouds(), chosen, tmp_path, resume=True, shown=False)
+    assert [(row["resume"], row["project"]) for row in begun] == [("never", "shapes"), ("allow", "shapes")]
+    assert begun[0]["name"] == begun[1]["name"] == str(tmp_path.resolve()) and begun[0]["config"]["epochs"] == 2
+    assert steps == [*range(1, 8), *range(6, 11)] and ends == [1, 2]

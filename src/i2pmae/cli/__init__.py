@@ -29,9 +29,12 @@ COMMANDS: dict[str, str] = {
     "export": "Store an encoder alone, or make a program of a model that runs anywhere (ONNX).",
     "push": "Publish weights on the Hugging Face hub, with a model card of what their run measured.",
     "serve": "Answer HTTP requests with a model: embed, classify, segment.",
+    "replay": "Take a step of a run again, and say what was the first in it that was not finite.",
+    "show": "Say what weights or a run are, were trained on, reached, and may be used for.",
     "results": "Print the results of several runs side by side.",
     "view": "Draw clouds as an encoder and its teacher see them, to an .html or .png file.",
     "bench": "Measure how fast this machine is: operations, teacher, step, embedding, probe, start-up.",
+    "doctor": "Say what this machine and installation have, and what is broken.",
     "data": "Check a data set, prepare it for fast reading, or list those that can be read.",
     "cache": "List what was read and is kept, or clear it.",
     "recipes": "List the named configurations of a command, or print one in full.",
@@ -40,8 +43,6 @@ COMMANDS: dict[str, str] = {
 }
 """The sub-commands, each a module of this package with a function ``run(arguments)``, and what they do."""
 
-TRY_AGAIN = 75
-"""The exit status that says so: EX_TEMPFAIL of sysexits.h."""
 TRY_AGAIN = 75
 """The exit status that says so: EX_TEMPFAIL of sysexits.h."""
 

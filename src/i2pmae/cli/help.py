@@ -55,7 +55,9 @@ def _choices(annotation: Any) -> list[str]:
     """The words that a field takes, where it takes no others."""
     if get_origin(annotation) is Literal:
         return [str(word) for word in get_args(annotation)]
-    return [word for part in get_args(annotation) for word in _choices(part)]
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    words = [_choices(part) for part in parts]
+    return [word for some in words for word in some] if all(words) else []
 
 
 def _entry(option: str, text: str) -> list[str]:

@@ -28,22 +28,22 @@ def run(arguments: Sequence[str]) -> None:
     parse(Models, "models", arguments)
     from i2pmae.commands.models import list_models
     from i2pmae.common.text import columns, size_in_words
-    from i2pmae.weights.named import NAMED, SHIPPED, weights_folder
+    from i2pmae.weights.named import SHIPPED
 
-    found = list_models()
-    if found:
-        rows = [
-            (
-                *(model.name, str(model.channels), f"{model.parameters / 1e6:.1f} M", size_in_words(model.size)),
-                *(model.what, model.licence, model.probe or "not measured"),
-                "in this package" if model.folder.parent == SHIPPED else str(model.folder),
-            )
-            for model in found
-        ]
+    known = list_models(pretrained=False)
+    rows = [
+        (
+            *(model.name, str(model.channels), f"{model.parameters / 1e6:.1f} M", size_in_words(model.size)),
+            *(model.what, model.licence, model.probe or "not measured"),
+            "in this package" if model.folder.parent == SHIPPED else str(model.folder),
+        )
+        for model in known
+        if model.here
+    ]
+    if rows:
         print(columns([("NAME", "CHANNELS", "PARAMETERS", "SIZE", "WHAT", "LICENCE", "LINEAR PROBE", "WHERE"), *rows]))
     else:
         print("No weights with a name are here.")
-    here = {model.name for model in found}
-    for name, known in NAMED.items():
-        if name not in here:
-            print(f"{name} ({known.what}) is not here; it would be in {weights_folder() / name}")
+    for model in known:
+        if not model.here:
+            print(f"{model.name} ({model.what}) is not here; it would be in {model.folder}")

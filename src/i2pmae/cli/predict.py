@@ -35,6 +35,7 @@ class Predict:
     Examples:
       i2pmae predict runs/finetune scans/ --up z
       i2pmae predict runs/finetune scans/ --output labels.json --top 3
+      i2pmae predict runs/finetune new/ --as-manifest more.csv --labelled scans/
       i2pmae predict runs/segment chair.obj --category Chair --ply parts/
     """
 
@@ -51,6 +52,12 @@ class Predict:
     ply: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("none")] = None
     """New or empty folder to write segmented clouds to, as .ply files with a colour and the property "part" per
     point."""
+    as_manifest: Annotated[Path | None, tyro.conf.DisallowNone, otherwise("none")] = None
+    """File to write, .csv or .parquet: the clouds whose class is confident, for another round of `i2pmae finetune`."""
+    confidence: float = 0.9
+    """The least probability of a class that is taken for one there."""
+    labelled: Annotated[str | None, tyro.conf.DisallowNone, otherwise("none")] = None
+    """Folder of classes or manifest whose clouds stand there too; the test clouds are then among these alone."""
     batch_size: int = 32
     """Clouds at a time."""
     device: str = "auto"
@@ -71,10 +78,15 @@ def run(arguments: Sequence[str]) -> None:
         top=options.top,
         category=options.category,
         ply=options.ply,
+        as_manifest=options.as_manifest,
+        confidence=options.confidence,
+        labelled=options.labelled,
         batch_size=options.batch_size,
         device=options.device,
         **options.reading.given(),
     )
+    if options.output is None and options.as_manifest is not None:
+        return  # what was written has been said
     print_once(table_text(table) if options.output is None else f"{options.output}: {_summary(table)}\n", end="")
 
 

@@ -9,12 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from i2pmae.commands.use import load, load_predictor
-from i2pmae.common.errors import CheckpointError, I2PError, UsageError
+from i2pmae.commands.use import load, load_predictor, measured
+from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.data.clouds import normalise
-from i2pmae.runs.record import RunRecord
 from i2pmae.weights.applied import Predictor
-from i2pmae.weights.card import PROBES
 from i2pmae.weights.named import RECORD_FILE, WEIGHTS_FILE, locate
 from i2pmae.weights.portable import (
     SUFFIXES,
@@ -162,21 +160,9 @@ def _weights(checkpoint: str | Path, folder: Path, precision: Literal["fp16", "f
     if held:
         raise UsageError(f"{folder} already holds weights ({', '.join(held)}): choose another folder, or remove them.")
     model, record = encoder_alone(*load_pretrained(checkpoint))
-    record = record.changed(notes={**record.notes, **_probe(locate(checkpoint))})
+    record = record.changed(notes={**record.notes, **measured(locate(checkpoint))})
     save_weights(folder, model, record, precision=precision)
     return folder
-
-
-def _probe(folder: Path) -> dict[str, Any]:
-    """What the run in a folder found about its weights; nothing where it measured nothing, or there is no run."""
-    try:
-        found = RunRecord.load(folder)
-    except CheckpointError:
-        return {}
-    if found.kind != "pretrain" or "accuracy" not in found.scores:
-        return {}
-    before = {} if found.twin is None else {PROBES["twin"]: found.twin.accuracy}
-    return {PROBES["accuracy"]: found.accuracy, **before, PROBES["data"]: found.data}
 
 
 def _portable(checkpoint: str | Path, part: Part) -> Portable:

@@ -3,11 +3,12 @@
 import copy
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from pydantic import JsonValue
 
 from i2pmae.commands.pretrain_probe import Watch, compare_probes, cross_validated
 from i2pmae.commands.pretrain_start import begin, with_axis, with_sizes
@@ -30,13 +31,14 @@ from i2pmae.runs.folder import RunFolder, prepare_run_folder
 from i2pmae.runs.record import RESULTS_FILE, START, RunRecord, describe_run
 from i2pmae.teachers.lessons import AnyTeacher
 from i2pmae.training.engine import FitResult, fit
-from i2pmae.training.length import settled_length
+from i2pmae.training.hooks.base import Hook, check_callbacks
+from i2pmae.training.length import choose_length
 from i2pmae.training.processes import joined
 from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, RunContext, write_report
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
 
-__all__ = ["pretrain"]
+__all__ = ["open_run", "pretrain"]
 
 PICTURED = 6
 """Clouds in the report."""
@@ -62,6 +64,8 @@ class _Run:
     """Where it is computed."""
     shown: bool
     """Whether progress is shown."""
+    chosen: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the configuration left to be chosen from the number of clouds, and what was."""
     read_outs: Mapping[Pooling, float] = field(default_factory=dict)
     """What each way to pool tokens reached in cross-validation, where one was chosen by it; the best comes first."""
 
@@ -102,6 +106,7 @@ def pretrain(
     teacher: AnyTeacher | None = None,
     resume: bool = False,
     shown: bool = True,
+    callbacks: Sequence[Hook] = (),
     **changes: Any,
 ) -> RunRecord:
     """The record of a run of pre-training, whose folder gets weights, full configuration, metrics, results.json and
@@ -118,6 +123,7 @@ def pretrain(
             :class:`~i2pmae.teachers.lessons.PointTeacher`.
         resume: go on with the run in the output folder, as if it had never stopped.
         shown: whether progress is shown, on standard error.
+        callbacks: objects of :class:`i2pmae.Hook`, told of every step and epoch, and of the end of the training.
         changes: fields of the configuration by name, as :meth:`~i2pmae.common.config.Config.changed` takes them. With
             ``start``, weights to go on from, the model has their sizes, unless the changes say otherwise.
 
@@ -126,6 +132,7 @@ def pretrain(
         I2PError: for data, a teacher or a checkpoint that cannot be used, a loss that is not finite, a full disk: see
             :mod:`i2pmae.common.errors`.
     """
+    hooks = check_callbacks(callbacks)
     config = config or recipes()["default"]()
     if (start := changes.pop("start", None)) is not None:
         config = with_sizes(config, start)
@@ -142,8 +149,8 @@ def pretrain(
             if shown:
                 say(f"The run in {folder.path} is finished.")
             return finished
-        run = _open(config, folder, teacher, shown)
-        fitted = _train(run, folder, resume)
+        run = open_run(config, folder, teacher, shown)
+        fitted = _train(run, folder, resume, hooks)
         run = _with_read_out(run)
         ranks.on_main(lambda: save_weights(folder.path, run.task.student, run.record()))
         probe, scatter = _probe(run)
@@ -178,7 +185,7 @@ def _finished(config: PretrainConfig, folder: RunFolder) -> RunRecord | None:
         return None
 
 
-def _open(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> _Run:
+def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> _Run:
     """Data and task; the method makes ready what it learns from."""
     device, seed = resolve_device(config.training.device), config.training.seed
     config, said = with_axis(config)
@@ -187,12 +194,15 @@ def _open(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None,
     with ranks.main_first():
         clouds = config.data.open(seed=seed, shown=shown)
     training = config.data.training_part(clouds, seed)
-    config = config.changed(training=settled_length(config.training, len(training)))
+    chosen = choose_length(config.training, len(training))
+    config = config.changed({f"training.{name}": value for name, value in chosen.items()})
     notes = ranks.on_main(lambda: clouds.notes_in(folder.path))
     if shown:
         for note in notes:
             say(note)
         say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {where_computed(device)}")
+        if chosen:
+            say("Chosen: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
     setting = Setting(config, training, device, folder.path, shown, teacher)
     task = METHODS[config.method.name].build(setting)
     untrained, started = task.untrained(), None
@@ -201,15 +211,17 @@ def _open(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None,
         started = copy.deepcopy(task.student)
         if shown:
             say(f"Going on from {config.start}: {done}")
-    return _Run(config, clouds, training, task, untrained, started, device, shown)
+    return _Run(config, clouds, training, task, untrained, started, device, shown, chosen)
 
 
-def _train(run: _Run, folder: RunFolder, resume: bool) -> FitResult:
+def _train(run: _Run, folder: RunFolder, resume: bool, hooks: Sequence[Hook]) -> FitResult:
     config = run.config
-    watch = []
+    watch: list[Hook] = []
     if config.output.watch_epochs and run.training.labels is not None:
         watch.append(Watch(config, run.task.student, run.record(), run.training, folder.path, run.shown))
-    return fit(run.task, run.training, config.training, folder.path, resume=resume, hooks=watch, shown=run.shown)
+    return fit(
+        run.task, run.training, config.training, folder.path, resume=resume, hooks=[*watch, *hooks], shown=run.shown
+    )
 
 
 def _with_read_out(run: _Run) -> _Run:
@@ -252,6 +264,7 @@ def _record(run: _Run, fitted: FitResult, probe: RunRecord | None, seconds: floa
         recipe=config.recipe,
         encoder=str(config.output.folder),
         seeds=(config.training.seed,),
+        selected={**found.selected, **({"settings": dict(run.chosen)} if run.chosen else {})},
         figures=figures,
         seconds=round(seconds, 1),
         output=config.output.folder,

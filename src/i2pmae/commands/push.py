@@ -13,7 +13,7 @@ from i2pmae.encoders.base import PointModel
 from i2pmae.methods.pictures import pictured
 from i2pmae.runs.record import START, RunRecord, Score
 from i2pmae.viz import write_view
-from i2pmae.weights.card import cell, table
+from i2pmae.weights.card import cell, data_name, table
 from i2pmae.weights.hub import check_repository, publish, published, upload_command, write_folder
 from i2pmae.weights.named import NAMED, is_name, locate, on_hub
 from i2pmae.weights.record import ModelRecord
@@ -142,10 +142,9 @@ def _results(run: RunRecord) -> str:
     ]
     lines = ["| " + " | ".join(map(cell, row)) + " |" for row in (head, *rows)]
     lines.insert(1, "|---" * len(head) + "|")
-    data = run.data.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     about = {
         "protocol": run.protocol,
-        "data": data,
+        "data": data_name(run.data),
         "training clouds": run.train_clouds or "",
         "test clouds": run.test_clouds or "",
         "classes": len(run.classes) or "",

@@ -1,6 +1,6 @@
 """What the commands of downstream tasks share, those of tasks from outside the package too."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import i2pmae.methods  # noqa: F401  (makes known the encoders that a task can start from)
@@ -9,6 +9,7 @@ from i2pmae.runs.record import RunRecord
 from i2pmae.tasks import TASKS
 from i2pmae.tasks.config import TaskRunConfig
 from i2pmae.tasks.run import run
+from i2pmae.training.hooks.base import Hook, check_callbacks
 
 __all__ = ["run_task"]
 
@@ -20,6 +21,7 @@ def run_task(
     *,
     resume: bool = False,
     shown: bool = True,
+    callbacks: Sequence[Hook] = (),
 ) -> RunRecord:
     """The record of a run of the task of that name, with ``changes`` as
     :meth:`~i2pmae.common.config.Config.changed` takes them.
@@ -29,11 +31,11 @@ def run_task(
 
     :class:`UsageError` for an unknown task and for a configuration of another one; else as :func:`i2pmae.finetune`.
     """
-    spec = pick("task", task, TASKS)
+    spec, hooks = pick("task", task, TASKS), check_callbacks(callbacks)
     if config is None:
         config = pick("recipe", "own", spec.recipes)().from_default(changes or {})
     if not isinstance(config, TaskRunConfig):
         raise UsageError(f"{task} takes a configuration of a downstream task, got a {type(config).__name__}.")
     if config.task.name != task:
         raise UsageError(f"This is a configuration of {config.task.name}, not of {task}: run it as that task.")
-    return run(spec, config.changed(changes), resume=resume, shown=shown)
+    return run(spec, config.changed(changes), resume=resume, shown=shown, callbacks=hooks)

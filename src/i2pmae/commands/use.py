@@ -1,5 +1,6 @@
 """Models that were stored, ready to use: the encoder, or what predicts, in a run folder or weights folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -7,17 +8,19 @@ import torch
 import i2pmae.methods
 import i2pmae.tasks  # noqa: F401  (both make known what weights can be for)
 from i2pmae.common.devices import resolve_device
-from i2pmae.common.errors import UsageError
+from i2pmae.common.errors import CheckpointError, UsageError
 from i2pmae.common.progress import say
 from i2pmae.encoders.base import PointModel
+from i2pmae.runs.record import RESULTS_FILE, RunRecord
 from i2pmae.weights.applied import Predictor
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.kinds import KINDS
-from i2pmae.weights.named import DEFAULT, default_weights, holds_weights, introduced, is_name
+from i2pmae.weights.named import DEFAULT, NAMED, default_weights, holds_weights, introduced, is_name, locate
+from i2pmae.weights.reached import LICENCE, probe_notes
 from i2pmae.weights.record import ModelRecord, wrong_task
 from i2pmae.weights.store import load_model
 
-__all__ = ["Encoder", "encoder_for", "load", "load_any", "load_predictor"]
+__all__ = ["Encoder", "encoder_for", "known_of", "load", "load_any", "load_predictor", "measured"]
 
 
 def load(path: Path | str, device: str | torch.device = "auto") -> Encoder:
@@ -31,7 +34,28 @@ def load(path: Path | str, device: str | torch.device = "auto") -> Encoder:
     :class:`UsageError` with the device.
     """
     model, record = load_model(path)
-    return Encoder(model, record, device)
+    return Encoder(model, record.changed(notes={**record.notes, **known_of(path)}), device)
+
+
+def known_of(checkpoint: Path | str) -> dict[str, str | float]:
+    """What is known of weights beside their record: what the run in their folder measured, the terms of a name."""
+    licence = {LICENCE: NAMED[str(checkpoint)].licence} if is_name(checkpoint) else {}
+    return {**licence, **measured(locate(checkpoint))}
+
+
+def measured(folder: Path) -> Mapping[str, str | float]:
+    """What the run in a folder found about its weights, as notes; none where it measured nothing, or there is no run.
+
+    What cannot be read as the record of a run is none: the weights are as good without it.
+    """
+    folder = folder.parent if folder.is_file() else folder
+    try:
+        found = RunRecord.load(folder) if (folder / RESULTS_FILE).is_file() else None
+    except CheckpointError:
+        return {}
+    if found is None or found.kind != "pretrain" or "accuracy" not in found.scores:
+        return {}
+    return probe_notes(found.accuracy, None if found.twin is None else found.twin.accuracy, found.data)
 
 
 def load_predictor(path: Path | str, device: str | torch.device = "auto") -> Predictor:

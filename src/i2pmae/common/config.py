@@ -17,7 +17,9 @@ __all__ = ["Config"]
 
 MOST_LINES = 20
 """Faults of a record that a message names."""
-KIND = re.compile(r"^(function|tagged-union|lax-or-strict|constrained)-.*\[|^(?:[A-Z]\w*)?Config$")
+KIND = re.compile(
+    r"^(function|tagged-union|lax-or-strict|constrained)-.*\[|^constrained-\w+$|^literal\[|^(?:[A-Z]\w*)?Config$"
+)
 """What pydantic calls the kinds of values that a field may hold."""
 
 

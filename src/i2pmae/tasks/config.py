@@ -13,7 +13,7 @@ from i2pmae.data.config import DataConfig
 from i2pmae.encoders.starts import known_start
 from i2pmae.runs.config import OutputConfig
 from i2pmae.tasks.format1 import is_format1, upgrade
-from i2pmae.training.config import OptimiserConfig, TrainingConfig
+from i2pmae.training.config import AUTO, OptimiserConfig, TrainingConfig
 from i2pmae.weights.named import SCRATCH, Checkpoint, default_weights
 
 __all__ = [
@@ -139,7 +139,7 @@ TASK_CONFIGS: Choices[TaskConfig] = Choices("task")
 def task_training(learning_rate: float = 5e-4, **more: Any) -> TrainingConfig:
     """How tasks are trained: length and batches chosen from the data where ``more`` fields don't say them."""
     optimiser = OptimiserConfig(learning_rate=learning_rate, warmup_epochs=2, clip_norm=10)
-    return TrainingConfig(**{"epochs": None, "batch_size": None, "optimiser": optimiser} | more)
+    return TrainingConfig(**{"epochs": AUTO, "batch_size": AUTO, "optimiser": optimiser} | more)
 
 
 class TaskRunConfig(Config):

@@ -1,5 +1,7 @@
 """A run of a downstream task, from beginning to end, whichever task it is."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -13,16 +15,24 @@ from i2pmae.tasks.base import Material, TaskSpec, Trained
 from i2pmae.tasks.config import TaskRunConfig
 from i2pmae.tasks.report import report_task
 from i2pmae.tasks.start import Say, Setup, open_start, settle, speaker, with_axis
+from i2pmae.training.hooks.base import Hook
 from i2pmae.training.processes import joined
 from i2pmae.weights.named import DEFAULT, default_weights, introduced, is_name
 
-__all__ = ["run", "stored_record"]
+__all__ = ["TWIN_FOLDER", "run", "set_up", "stored_record"]
 
 TWIN_FOLDER = "scratch"
 """Folder within a run for its twin, which starts from initial weights."""
 
 
-def run(spec: TaskSpec, config: TaskRunConfig, *, resume: bool = False, shown: bool = True) -> RunRecord:
+def run(
+    spec: TaskSpec,
+    config: TaskRunConfig,
+    *,
+    resume: bool = False,
+    shown: bool = True,
+    callbacks: Sequence[Hook] = (),
+) -> RunRecord:
     """The record of a run of the task, with that of its twin where there is one, and all that a run folder holds.
 
     Runs on the same machine with the same configuration end in the same weights, stopped and resumed or not. Raises the
@@ -36,7 +46,8 @@ def run(spec: TaskSpec, config: TaskRunConfig, *, resume: bool = False, shown: b
         finished = ranks.on_main(lambda: _finished(folder, say))
         if finished is not None:
             return finished
-        setup, material = _set_up(spec, config, say, shown)
+        setup, material = set_up(spec, config, say, shown)
+        setup = replace(setup, hooks=callbacks)
         trained = spec.train_and_test(setup, material, folder.path, resume)
         record = trained.record
         if config.task.twin:
@@ -75,7 +86,7 @@ def _finished(folder: RunFolder, say: Say) -> RunRecord | None:
     return found
 
 
-def _set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tuple[Setup, Material]:
+def set_up(spec: TaskSpec, config: TaskRunConfig, say: Say, shown: bool) -> tuple[Setup, Material]:
     """The task of a configuration and its clouds."""
     device = resolve_device(config.training.device)
     _tell_start(config.task.checkpoint, say)

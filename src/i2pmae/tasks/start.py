@@ -1,6 +1,6 @@
 """How every downstream task begins: where the encoder comes from, which clouds there are, and what is chosen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from i2pmae.encoders.config import EncoderConfig
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.encoders.starts import STARTS
 from i2pmae.tasks.config import EncoderChanges, TaskConfig, TaskRunConfig
+from i2pmae.training.hooks.base import Hook
 from i2pmae.training.length import choose_length
 from i2pmae.weights.transfer import load_pretrained
 
@@ -67,10 +68,12 @@ class Setup:
     """Tells the user."""
     shown: bool
     """Whether progress is shown."""
+    hooks: Sequence[Hook] = ()
+    """What else is told of its training."""
 
     def from_scratch(self) -> "Setup":
-        """The same task with initial weights."""
-        return replace(self, source=self.source.from_scratch())
+        """The same task with initial weights; nobody else is told of its training."""
+        return replace(self, source=self.source.from_scratch(), hooks=())
 
 
 def speaker(shown: bool) -> Say:

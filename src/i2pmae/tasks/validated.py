@@ -87,7 +87,7 @@ def _fit(
         every=validated(setup.config).validate_epochs,
         shown=setup.shown,
     )
-    run = fit(task, splits.train, training, folder, resume=resume, hooks=[choose], shown=setup.shown)
+    run = fit(task, splits.train, training, folder, resume=resume, hooks=[choose, *setup.hooks], shown=setup.shown)
     return _Fitted(run, choose.restore(task.model), choose)
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "load_checkpoint",
     "load_model",
     "load_optimiser",
+    "not_finite_path",
     "save_checkpoint",
 ]
 
@@ -70,6 +71,11 @@ class Checkpoint(LearnerState):
 def checkpoint_path(folder: Path) -> Path:
     """Where a run folder has its checkpoint."""
     return folder / "checkpoints" / "last.ckpt"
+
+
+def not_finite_path(folder: Path) -> Path:
+    """Where a run folder has the state before a step that was not finite, from which it can be taken again."""
+    return folder / "checkpoints" / "not-finite.ckpt"
 
 
 def clear_leftovers(path: Path) -> None:

@@ -1,17 +1,30 @@
 """How a run is trained: length, optimisation, arithmetic."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from i2pmae.common.config import Config
 from i2pmae.common.neutral import NEUTRAL
 
-__all__ = ["LoggerName", "OptimiserConfig", "TrainingConfig"]
+__all__ = ["AUTO", "LoggerName", "OptimiserConfig", "TrainingConfig"]
 
 
-LoggerName = Literal["tensorboard", "wandb", "mlflow"]
+LoggerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 """What metrics can be sent to; each is an extra of the package."""
+
+
+AUTO: Literal["auto"] = "auto"
+"""What asks for a length that follows from the number of training clouds (:mod:`i2pmae.training.length`)."""
+
+
+def _chosen(value: Any) -> Any:
+    """What is absent is chosen: configurations of before say it so."""
+    return AUTO if value is None else value
+
+
+Length = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_chosen)]
+"""A number of epochs, or of clouds in a batch."""
 
 
 class OptimiserConfig(Config):
@@ -48,10 +61,10 @@ class OptimiserConfig(Config):
 class TrainingConfig(Config):
     """How a task is fitted to clouds."""
 
-    epochs: int | None = Field(300, ge=1)
-    """Passes over the training clouds; where absent, chosen from their number."""
-    batch_size: int | None = Field(64, ge=1)
-    """Clouds per batch; where absent, chosen from the number of training clouds."""
+    epochs: Length = 300
+    """Passes over the training clouds; ``auto`` for as many as make about 2000 steps, from 20 to 200."""
+    batch_size: Length = 64
+    """Clouds per batch; ``auto`` for about an eighth of the training clouds, a power of two."""
     seed: int = Field(0, ge=0)
     """Decides initial weights, order, augmentation, masks and what is held out."""
     device: Annotated[str, NEUTRAL] = "auto"
@@ -64,8 +77,8 @@ class TrainingConfig(Config):
     compile: bool = False
     """Compile the model with torch.compile."""
     logger: Annotated[tuple[LoggerName, ...] | None, NEUTRAL] = None
-    """Where metrics go beside metrics.csv and metrics.jsonl: ``tensorboard``, ``wandb``, ``mlflow``, several, or none;
-    tensorboard where absent, if that is installed."""
+    """Where metrics go beside metrics.csv and metrics.jsonl: ``tensorboard``, ``wandb``, ``mlflow``, ``trackio``,
+    several, or none; tensorboard where absent, if that is installed."""
     checkpoint_minutes: Annotated[float, NEUTRAL] = Field(5, gt=0)
     """Time between checkpoints, beside those at the end of epochs."""
     loaders: Annotated[int, NEUTRAL] = Field(0, ge=0)
@@ -86,5 +99,5 @@ class TrainingConfig(Config):
     @property
     def length(self) -> tuple[int, int]:
         """Epochs and batch size; both must have been chosen by now."""
-        assert self.epochs is not None and self.batch_size is not None
+        assert isinstance(self.epochs, int) and isinstance(self.batch_size, int)
         return self.epochs, self.batch_size

@@ -17,7 +17,7 @@ from torch import nn
 
 from i2pmae.common import ranks
 from i2pmae.common.devices import explaining_limits, resolve_device
-from i2pmae.common.errors import TrainingError, UsageError
+from i2pmae.common.errors import I2PError, TrainingError, UsageError
 from i2pmae.common.memory import keep_freed_memory
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
@@ -31,6 +31,8 @@ from i2pmae.training.checkpoint import (
     clear_leftovers,
     load_checkpoint,
     load_model,
+    not_finite_path,
+    save_checkpoint,
 )
 from i2pmae.training.config import TrainingConfig
 from i2pmae.training.device import Precision, check_compiler, make_fabric, repeatable, resolve_precision, runs_ahead
@@ -39,13 +41,13 @@ from i2pmae.training.hooks.base import Hook, StepRecord
 from i2pmae.training.hooks.checkpoints import Checkpoints
 from i2pmae.training.hooks.display import ProgressDisplay
 from i2pmae.training.hooks.loggers import check_loggers, loggers
-from i2pmae.training.learner import Learner
+from i2pmae.training.learner import Learner, NotFinite
 from i2pmae.training.loop import Loop
 from i2pmae.training.shared import shared_batches
 from i2pmae.training.stop import StopRequest
 from i2pmae.training.task import Task
 
-__all__ = ["FitResult", "fit"]
+__all__ = ["FitResult", "fit", "run_stamp"]
 
 LATER = ("layer_decay", "average", "rate_batch")
 """Settings that older checkpoints don't have, and that decide nothing where they are absent."""
@@ -97,7 +99,7 @@ def fit(
 ) -> FitResult:
     """The result of training ``task`` on ``clouds``; ``folder`` gets metrics.csv, checkpoints/ and tensorboard/.
 
-    ``hooks`` are called after each step and each epoch, before its checkpoint is written.
+    ``hooks`` are called after each step and each epoch, before its checkpoint is written, and when all steps are done.
 
     With ``resume`` it goes on from the checkpoint in the folder (from the start where there is none) and ends with the
     same weights as a run that never stopped: bit for bit on the CPU with the same number of threads; with another it
@@ -119,7 +121,7 @@ def fit(
     epochs, batch_size = settings.length
     plan = BatchPlan(len(clouds), batch_size, settings.optimiser.accumulate, epochs, settings.seed, far_shards(clouds))
     check_batch(plan)
-    path, stamp = checkpoint_path(folder), _stamp(clouds, settings)
+    path, stamp = checkpoint_path(folder), run_stamp(clouds, settings)
     task.to(device)
     saved = ranks.on_main(lambda: _saved(path, folder, stamp, resume))
     if saved is not None:
@@ -163,10 +165,13 @@ def fit(
             stop,
             seconds=saved["seconds"] if saved is not None else 0.0,
         )
-        with _explaining_little_memory():
+        with _explaining_little_memory(), _keeping_what_broke(folder, learner, stamp, arithmetic):
             loop.run(loader)
         if learner.average is not None:
             learner.average.keep()
+        for hook in hooks:
+            hook.at_end(task)
+        ranks.on_main(lambda: not_finite_path(folder).unlink(missing_ok=True))
         return FitResult(task, log.history(), plan.steps, start, loop.seconds, device, precision, learner.titles)
 
 
@@ -187,7 +192,7 @@ def _loggers(stack: contextlib.ExitStack, settings: TrainingConfig, folder: Path
     return [stack.enter_context(made) for made in loggers(settings.logger, folder, start, about)]
 
 
-def _stamp(clouds: CloudSet, settings: TrainingConfig) -> dict[str, Any]:
+def run_stamp(clouds: CloudSet, settings: TrainingConfig) -> dict[str, Any]:
     """What decides a run: where it differs, a checkpoint is of another run."""
     optimiser = settings.optimiser.model_dump(mode="json")
     return {
@@ -234,6 +239,26 @@ def _explaining_little_memory() -> Iterator[None]:
             "The GPU has too little memory for a step: use a smaller batch size (and accumulate more batches for "
             "the same step)."
         ) from error
+
+
+@contextlib.contextmanager
+def _keeping_what_broke(folder: Path, learner: Learner, stamp: dict[str, Any], arithmetic: str) -> Iterator[None]:
+    """A block in which a step that is not finite leaves a checkpoint of the state before it, beside the run's own.
+
+    Of several processes all find the step not finite, and the main one writes.
+    """
+    try:
+        yield
+    except NotFinite as error:
+        state = learner.state_before(error.begun)
+        kept: Checkpoint = {"format": FORMAT, "stamp": stamp, "seconds": 0.0, "arithmetic": arithmetic, **state}
+        try:
+            ranks.on_main(lambda: save_checkpoint(not_finite_path(folder), kept))
+        except I2PError:  # a full disk: the step can still be taken again from the last checkpoint
+            raise error from None
+        raise TrainingError(
+            f"{error}\n`i2pmae replay {folder}` takes the step again and says what was the first that was not finite."
+        ) from None
 
 
 @contextlib.contextmanager

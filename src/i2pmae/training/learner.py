@@ -14,6 +14,7 @@ from torch import nn
 from i2pmae.common import ranks
 from i2pmae.common.errors import TrainingError, UsageError
 from i2pmae.common.exchange import total
+from i2pmae.common.ranks import Part
 from i2pmae.common.seeds import derive, torch_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.training.average import WeightAverage
@@ -25,7 +26,7 @@ from i2pmae.training.shared import shared_forward
 from i2pmae.training.task import METRIC_PREFIX, Batch, Losses, Stepwise, Task
 from i2pmae.typing import Float, Tensor
 
-__all__ = ["Begun", "Figures", "Learner"]
+__all__ = ["Begun", "Figures", "Learner", "NotFinite", "on_device", "seeded"]
 
 SMALLEST_SCALE = 1.0
 """fp16 halves its loss scale (first 65536) at each overflow; below this it is no passing one."""
@@ -50,6 +51,18 @@ class Begun:
     numbers: Float[Tensor, " k"]
     """Processes that were asked to stop, losses and metrics of each batch, the gradient's norm, the loss scale (0 where
     there is none); on the device."""
+    before: Mapping[str, Tensor]
+    """What the step may have changed of the model's state although it is no step: statistics of norms, the follower of
+    a task; as it was before."""
+
+
+class NotFinite(TrainingError):
+    """A step with a loss or a gradient that is not finite."""
+
+    def __init__(self, message: str, begun: Begun) -> None:
+        super().__init__(message)
+        self.begun = begun
+        """The step."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,7 @@ class Learner:
         ``asked``: whether this process was asked to stop, which all learn with the figures of the step.
         :class:`UsageError` for losses that are no losses; on the CPU, errors are those of :meth:`figures` too.
         """
+        before = self._still()
         if isinstance(self.task, Stepwise):
             self.task.begin(self.step)
         self.step += 1
@@ -116,7 +130,7 @@ class Learner:
         found = [self._one[None] * asked, *(torch.stack([part[name] for name in columns]) for part in parts)]
         numbers = torch.cat([total(torch.cat(found)), self._clip()])
         epoch = (self.step - 1) // self.plan.steps_per_epoch + 1
-        begun = Begun(self.step, epoch, batches, rate, columns, numbers)
+        begun = Begun(self.step, epoch, batches, rate, columns, numbers, before)
         if self.ahead:
             self._change_where_finite(begun)
         else:
@@ -127,7 +141,7 @@ class Learner:
         return begun
 
     def figures(self, begun: Begun) -> Figures:
-        """The figures of a step, for which this waits; :class:`TrainingError` names those that are not finite."""
+        """The figures of a step, for which this waits; :class:`NotFinite` names those that are not finite."""
         asked, *values, norm, scale = begun.numbers.tolist()
         width = len(begun.columns)
         parts = [dict(zip(begun.columns, values[i : i + width], strict=True)) for i in range(0, len(values), width)]
@@ -167,23 +181,33 @@ class Learner:
             state["average"] = average.values
         return state
 
+    def state_before(self, begun: Begun) -> LearnerState:
+        """What a checkpoint before a step that was :class:`NotFinite` would have held.
+
+        Nothing was changed by it nor since, but for what forward changes, of which it kept a copy.
+        """
+        state = self.state()
+        state["model"] |= begun.before
+        state["step"] = begun.step - 1
+        return state
+
+    def _still(self) -> dict[str, Tensor]:
+        """Copies of what steps change beside the parameters that the optimiser has."""
+        follows = isinstance(self.task, Stepwise)
+        trained = {name for name, values in self.task.model.named_parameters() if values.requires_grad or not follows}
+        state = self.task.model.state_dict()
+        return {name: values.clone() for name, values in state.items() if name not in trained}
+
     def _accumulate(self, part: int, batch: Batch, parts: int) -> dict[str, Tensor]:
         """Add a batch's share to the gradient; its losses and metrics by column."""
-        names = ("step", self.step - 1, 0, part)  # the same in all processes: each draws for the whole batch
-        torch.manual_seed(derive(self.settings.seed, *names))
-        rng = torch_generator(self.settings.seed, *names, "rng", device=self.fabric.device, part=self.part)
+        rng = seeded(self.settings.seed, self.step, part, self.fabric.device, self.part)
         with self._forward.adding_up(part == parts - 1):
             with self.fabric.autocast():
-                losses = self._forward(lambda: self._losses(self._on_device(batch), rng))
+                losses = self._forward(lambda: self._losses(on_device(self.fabric, batch), rng))
                 summed = torch.stack([losses[name] for name in _minimised(losses)]).sum()
             # Outside of autocast: it runs in the types that forward chose. DDP takes means over the processes.
             self.fabric.backward(summed * ranks.world() / parts if self.part else summed / parts)
         return {name: value.detach().to(self._one) for name, value in losses.items()}
-
-    def _on_device(self, batch: Batch) -> Batch:
-        """The batch where the model is; its rows stay on the CPU, where what is known of clouds is looked up."""
-        there = self.fabric.to_device({name: values for name, values in batch.items() if name not in ROWS})
-        return {**there, **{name: batch[name] for name in ROWS if name in batch}}
 
     def _losses(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         """What the batch gives, by column; of several processes, what this one adds to the figures of the whole."""
@@ -238,7 +262,7 @@ class Learner:
         if self.scaler is not None:
             self.scaler.update()
 
-    def _not_finite(self, begun: Begun, what: str) -> TrainingError:
+    def _not_finite(self, begun: Begun, what: str) -> NotFinite:
         rows = torch.cat([batch["index"] for batch in begun.batches])
         finite = torch.cat([batch["points"].isfinite().all(-1).all(-1) for batch in begun.batches])
         rows, finite = (torch.cat(parts) for parts in zip(*ranks.gather((rows, finite)), strict=True))
@@ -250,11 +274,24 @@ class Learner:
             message += f" Not finite themselves are the points of: {self._names(rows[~finite].tolist())}."
         else:
             message += " Their points are finite: try a lower learning rate, gradient clipping or fp32."
-        return TrainingError(message)
+        return NotFinite(message, begun)
 
     def _names(self, rows: Sequence[int], most: int = 16) -> str:
         shown = ", ".join(f"{self.clouds.ids[row]} (row {row})" for row in rows[:most])
         return shown + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+
+def seeded(seed: int, step: int, part: int, device: torch.device, shared: Part | None = None) -> torch.Generator:
+    """The generator of a batch, the ``part``-th of a step (from 1); torch's own is seeded for it likewise."""
+    names = ("step", step - 1, 0, part)  # the same in all processes: each draws for the whole batch
+    torch.manual_seed(derive(seed, *names))
+    return torch_generator(seed, *names, "rng", device=device, part=shared)
+
+
+def on_device(fabric: Fabric, batch: Batch) -> Batch:
+    """The batch where the model is; its rows stay on the CPU, where what is known of clouds is looked up."""
+    there = fabric.to_device({name: values for name, values in batch.items() if name not in ROWS})
+    return {**there, **{name: batch[name] for name in ROWS if name in batch}}
 
 
 def _minimised(columns: Iterable[str]) -> list[str]:

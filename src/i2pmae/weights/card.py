@@ -5,12 +5,11 @@ from typing import Any
 
 from i2pmae.common.text import printable
 from i2pmae.common.yaml import dump_yaml
+from i2pmae.weights.reached import Reached
 from i2pmae.weights.record import ModelRecord
 
-__all__ = ["PROBES", "cell", "model_card", "table"]
+__all__ = ["cell", "data_name", "model_card", "table"]
 
-PROBES = {"accuracy": "probe", "twin": "probe_untrained", "data": "probe_data"}
-"""Where the notes of weights keep what a linear probe found: for them, for initial weights, and on which data."""
 PAPER = "https://arxiv.org/abs/2212.06785"
 
 
@@ -20,6 +19,11 @@ def cell(value: Any) -> str:
     for sign in "\\`*_[]<>|#":
         text = text.replace(sign, "\\" + sign)
     return text
+
+
+def data_name(source: str) -> str:
+    """What data are called where others read it: paths of a machine are nobody's business."""
+    return source.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
 
 
 def table(rows: Mapping[str, Any]) -> str:
@@ -86,9 +90,10 @@ def _usage(repository: str, record: ModelRecord, embeds: bool) -> str:
 
 
 def _noted(record: ModelRecord) -> str:
-    found, before, data = (record.notes.get(PROBES[name]) for name in ("accuracy", "twin", "data"))
-    if not isinstance(found, float):
+    found = Reached.of(record)
+    if found is None:
         return "Not measured."
-    untrained = f", that of the same encoder with initial weights {before:.1%}" if isinstance(before, float) else ""
-    where = f" on {cell(data)}" if data else ""
-    return f"The accuracy of a linear SVM on its frozen embeddings{where} is {found:.1%}{untrained}."
+    before = found.untrained
+    untrained = "" if before is None else f", that of the same encoder with initial weights {before:.1%}"
+    where = f" on {cell(data_name(found.data))}" if found.data else ""
+    return f"The accuracy of a linear SVM on its frozen embeddings{where} is {found.accuracy:.1%}{untrained}."

@@ -14,6 +14,7 @@ from i2pmae.teachers.vision import weights_digest
 from i2pmae.typing import Float, Tensor
 from i2pmae.weights.applied import AppliedModel, like
 from i2pmae.weights.clouds import given_points, thin
+from i2pmae.weights.reached import LICENCE, NOTED, Reached
 
 __all__ = ["EmbeddingModule", "Encoder"]
 
@@ -70,12 +71,16 @@ class Encoder(AppliedModel):
 
     @property
     def info(self) -> dict[str, Any]:
-        """What it is: method and task, what it was trained on and with, its sizes, and the notes of its record.
+        """What it is: method and task, what it was trained on and with, its sizes, what it reached, and other notes.
 
+        ``reached`` is what a linear probe of it found, with the ``accuracy``, that ``untrained`` and the ``data``, or
+        None; ``licence`` the terms under which it may be used, empty where nobody said. ``i2pmae show`` prints it.
         ``channels`` of an embedding, ``point_channels`` of the features of a point, ``parameters`` of the encoder
         alone; ``points`` per cloud in training, ``files_up`` the axis that pointed up in the files of then.
         """
-        record, notes = self.record, dict(self.record.notes)
+        record, notes, reached = self.record, dict(self.record.notes), Reached.of(self.record)
+        for name in NOTED:
+            notes.pop(name, None)
         return {
             "method": record.method,
             "task": record.task,
@@ -90,6 +95,8 @@ class Encoder(AppliedModel):
             "pooling": self.pooling,
             "files_up": record.files_up,
             "i2pmae_version": record.i2pmae_version,
+            "reached": None if reached is None else reached.to_dict(),
+            "licence": notes.pop(LICENCE, ""),
             "notes": notes,
         }
 

@@ -12,6 +12,7 @@ from i2pmae.encoders.base import PointModel
 from i2pmae.teachers.hub import quiet, why_unreachable
 from i2pmae.weights.card import model_card
 from i2pmae.weights.named import HUB, RECORD_FILE, WEIGHTS_FILE, holds_weights
+from i2pmae.weights.reached import LICENCE
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
 from i2pmae.weights.transfer import encoder_alone
@@ -148,6 +149,8 @@ def write_folder(
     The record is there as ``config.json`` too, which the hub looks for and counts; nothing here reads it. ``pictures``
     are in the folder already. Errors as :func:`~i2pmae.weights.store.save_weights`.
     """
+    if licence:
+        record = record.changed(notes={**record.notes, LICENCE: licence})
     save_weights(folder, model, record, precision=precision)
     write_text(folder / CONFIG, json.dumps(record.model_dump(mode="json"), indent=2) + "\n")
     card = model_card(repository, record, facts, licence=licence, results=results, pictures=pictures)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from i2pmae.common.errors import UsageError
+from i2pmae.common.text import shortened
 from i2pmae.training.task import METRIC_PREFIX, Task
 
-__all__ = ["Hook", "StepRecord"]
+__all__ = ["Hook", "StepRecord", "check_callbacks"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,15 @@ class StepRecord:
 
 
 class Hook:
-    """Something that is done beside the steps; what it has to do at the end of a run, its context manager does.
+    """Something that is done beside the steps of a run. A class of one's own overrides what it wants to be told.
+
+    >>> class Watch(i2pmae.Hook):
+    ...     def after_epoch(self, epoch, task):
+    ...         print(epoch, sum(values.norm() for values in task.model.parameters()))
+    >>> i2pmae.pretrain(data="scans/", callbacks=[Watch()])
+
+    What it raises ends the run, which goes on from its last checkpoint when it is resumed; TrainingInterrupted of
+    :mod:`i2pmae.common.errors` is an end that was meant. Of several processes each calls its own.
 
     On a GPU the records come while later steps are being computed, so the weights may be ahead of a record: who needs
     those of a step waits for the end of an epoch, or asks for it with :meth:`waits`.
@@ -73,3 +83,18 @@ class Hook:
         It may draw random numbers and switch the model to eval mode: the next step is the same. After a kill in its
         midst it is called again for that epoch.
         """
+
+    def at_end(self, task: Task) -> None:
+        """Called once, when all steps are done and the model has the weights that are kept."""
+
+
+def check_callbacks(callbacks: object) -> tuple[Hook, ...]:
+    """The callbacks as they were given; :class:`UsageError` where they are no objects of :class:`Hook`."""
+    given = tuple(callbacks) if isinstance(callbacks, (list, tuple)) else (callbacks,)
+    wrong = [value for value in given if not isinstance(value, Hook)]
+    if wrong:
+        raise UsageError(
+            f"Callbacks are a list of objects of classes made from i2pmae.Hook, got {shortened(wrong[0])}"
+            + (": give the object, not its class." if isinstance(wrong[0], type) else ".")
+        )
+    return given

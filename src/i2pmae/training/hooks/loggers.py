@@ -1,9 +1,10 @@
-"""The metrics of a run as lines of JSON, and for TensorBoard, Weights & Biases and MLflow, where these are wanted."""
+"""The metrics of a run as lines of JSON, and for TensorBoard, Weights & Biases, MLflow and Trackio, where wanted."""
 
 import contextlib
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -150,10 +151,30 @@ class MLflow(_Logger):
         self._mlflow.end_run("FINISHED" if whole else "FAILED")
 
 
-KINDS: Mapping[LoggerName, type[TensorBoard | WeightsAndBiases | MLflow]] = {
+class Trackio(_Logger):
+    """Keeps each step's metrics for Trackio's dashboard, in the project ``TRACKIO_PROJECT`` or else i2pmae."""
+
+    def __init__(self, folder: Path, last_step: int, about: Mapping[str, Any]) -> None:
+        import trackio
+
+        project, resume = os.environ.get("TRACKIO_PROJECT") or "i2pmae", "allow" if last_step > 0 else "never"
+        self._run = trackio.init(project=project, name=str(folder.resolve()), config=dict(about), resume=resume)
+
+    def after_step(self, record: StepRecord) -> None:
+        """Keep the metrics of the step."""
+        self._run.log(_figures(record), step=record.step)
+
+    def close(self, whole: bool) -> None:
+        """Write what is left."""
+        del whole
+        self._run.finish()
+
+
+KINDS: Mapping[LoggerName, type[TensorBoard | WeightsAndBiases | MLflow | Trackio]] = {
     "tensorboard": TensorBoard,
     "wandb": WeightsAndBiases,
     "mlflow": MLflow,
+    "trackio": Trackio,
 }
 
 

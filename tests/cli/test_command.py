@@ -78,6 +78,8 @@ def test_an_unknown_option_has_status_2(call: Call, command: str) -> None:
         "export": ("a", "--output", "b"),
         "index": ("a", "--output", "b"),
         "push": ("a", "b/c"),
+        "replay": ("a",),
+        "show": ("a",),
         "search": ("a", "b"),
     }
     status, out, err = call(command, *needed.get(command, ()), "--devcie", "cpu")

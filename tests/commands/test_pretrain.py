@@ -91,7 +91,7 @@ def test_without_a_configuration_it_is_the_default_one(
         seen.append(config)
         raise i2pmae.UsageError("far enough")
 
-    monkeypatch.setattr(module, "_open", stop)
+    monkeypatch.setattr(module, "open_run", stop)
     with pytest.raises(i2pmae.UsageError, match="far enough"):
         i2pmae.pretrain(data=clouds, epochs=3, output=tmp_path / "run", shown=False)
     assert seen == [i2pmae.recipe("default").changed(data=clouds, epochs=3, output=tmp_path / "run")]

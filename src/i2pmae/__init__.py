@@ -8,8 +8,8 @@
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
 Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``index``,
-``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``, ``list_models``,
-``check``, ``prepare``, ``results``, ``bench``.
+``search``, ``explore``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``,
+``list_models``, ``check``, ``prepare``, ``results``, ``bench``.
 """
 
 from importlib.metadata import version
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from i2pmae.commands.convert import convert
     from i2pmae.commands.data import check, prepare
     from i2pmae.commands.embed import embed
+    from i2pmae.commands.explore import explore
     from i2pmae.commands.export import export
     from i2pmae.commands.fewshot import fewshot
     from i2pmae.commands.finetune import finetune
@@ -60,7 +61,19 @@ __version__ = version("i2pmae")
 _COMMANDS = {
     name: f"i2pmae.commands.{name}"
     for name in (
-        *("bench", "compare", "convert", "embed", "export", "fewshot", "finetune", "index", "predict", "pretrain"),
+        *(
+            "bench",
+            "compare",
+            "convert",
+            "embed",
+            "explore",
+            "export",
+            "fewshot",
+            "finetune",
+            "index",
+            "predict",
+            "pretrain",
+        ),
         *("probe", "push", "results", "search", "segment", "serve", "view"),
     )
 }
@@ -113,6 +126,7 @@ __all__ = [
     "compare",
     "convert",
     "embed",
+    "explore",
     "export",
     "fewshot",
     "finetune",

@@ -276,9 +276,9 @@ def test_a_busy_port_and_missing_packages_are_named(folders: dict[str, Path], mo
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(UsageError, match=r"Cannot listen at .*Choose another port"):
+        with pytest.raises(UsageError, match=r"Cannot listen at .*Choose another port, such as \d+, which is free"):
             i2pmae.serve(folders["encoder"], port=taken.getsockname()[1], device="cpu")
-    monkeypatch.setattr("i2pmae.commands.serve.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("i2pmae.serving.listening.importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'i2pmae\[serve\]'"):
         i2pmae.serve(folders["encoder"])
     monkeypatch.undo()

@@ -1,13 +1,14 @@
 """Models that were stored, ready to use: the encoder, or what predicts, in a run folder or weights folder."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 import i2pmae.methods
 import i2pmae.tasks  # noqa: F401  (both make known what weights can be for)
 from i2pmae.common.devices import resolve_device
-from i2pmae.common.errors import UsageError
+from i2pmae.common.errors import CheckpointError, UsageError
 from i2pmae.common.progress import say
 from i2pmae.encoders.base import PointModel
 from i2pmae.weights.applied import Predictor
@@ -17,7 +18,10 @@ from i2pmae.weights.named import DEFAULT, default_weights, holds_weights, introd
 from i2pmae.weights.record import ModelRecord, wrong_task
 from i2pmae.weights.store import load_model
 
-__all__ = ["Encoder", "encoder_for", "load", "load_any", "load_predictor"]
+if TYPE_CHECKING:  # an index waits for what reads its tables; training does not
+    from i2pmae.retrieval.index import Index
+
+__all__ = ["Encoder", "encoder_for", "encoder_of", "load", "load_any", "load_predictor"]
 
 
 def load(path: Path | str, device: str | torch.device = "auto") -> Encoder:
@@ -68,6 +72,26 @@ def encoder_for(
     if shown and is_name(named):
         say(introduced(str(named)))
     return encoder, str(named)
+
+
+def encoder_of(index: "Index", checkpoint: str | Path | Encoder | None, device: str) -> Encoder:
+    """The encoder of the index; :class:`UsageError` where another one was named."""
+    if isinstance(checkpoint, Encoder):
+        encoder = checkpoint
+    elif checkpoint is not None:
+        encoder = load(checkpoint, device)
+    elif not index.record.encoder:
+        raise UsageError("The index was made with an encoder that had been loaded: give it (checkpoint).")
+    else:
+        try:
+            encoder = load(index.record.encoder, device)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"The encoder of the index {index.folder} is not where it was: say where it is (checkpoint). {error}"
+            ) from None
+    encoder = encoder.read_out(index.record.pooling) if encoder.has(index.record.pooling) else encoder
+    index.check(encoder)
+    return encoder
 
 
 def load_any(path: Path | str, device: str | torch.device = "auto") -> tuple[ModelRecord, PointModel]:

@@ -75,7 +75,8 @@ def make_app(shapes: Shapes, looks: Looks, *, up: str, limits: ServedLimits | No
     ) -> dict[str, Any]:
         if any(len(place) != 3 for place in places):
             raise Refused(422, "A place has three coordinates.")
-        chosen = np.array(places, dtype=np.float32).reshape(-1, 3)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+            chosen = np.array(places, dtype=np.float32).reshape(-1, 3)
         return await computed(lambda: packed_alike(shapes.like_part(number, chosen, top)))
 
     @app.post("/api/drop")

@@ -73,7 +73,7 @@ function showFound(alike, heading) {
     number, similarity: alike.similarity[k], place: alike.places?.[k], regions: alike.regions?.[k],
   })), state.range);
   state.map.alike = alike.rows;
-  state.map.redraw();
+  state.map.redraw(false);
 }
 
 // Shows the chosen shape, and what is alike, in other colours.
@@ -304,7 +304,7 @@ async function begin() {
     $("looks").append(button);
   }
   listen();
-  if (!painter.renderer) notice("This browser has no WebGL: shapes are drawn by the processor. All works, but slower.");
+  if (!painter.there) notice("This browser has no WebGL: shapes are drawn by the processor, which is slower; all else is as it is.");
   const asked = Number(location.hash.slice(1));
   const first = location.hash && Number.isInteger(asked) && asked >= 0 && asked < about.ids.length ? asked : 0;
   const said = $("notice").textContent;

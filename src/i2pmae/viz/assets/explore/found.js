@@ -21,9 +21,9 @@ class Found {
       const canvas = document.createElement("canvas"), name = document.createElement("span");
       const about = document.createElement("small");
       button.type = "button";
-      name.textContent = nameOf(hit.number);
+      name.textContent = nameOf(hit.number).split("/").pop(); // the end of a path tells files apart
       about.textContent = [labelOf(hit.number), hit.similarity.toFixed(3)].filter(Boolean).join(" · ");
-      button.title = name.textContent;
+      button.title = nameOf(hit.number);
       button.append(canvas, name, about);
       button.addEventListener("click", () => this.taken(hit.number));
       item.append(button);
@@ -42,7 +42,9 @@ class Found {
         : hit.regions ? heated(shape, hit.regions, ...this.range) : shape;
       redraw();
     } catch (error) {
-      if (plain) notice(error.message);
+      if (plain) return notice(error.message);
+      hit.looked = false; // that picture is not kept of this one
+      this.fill(hit, shapeOf(hit.number), true);
     }
   }
 

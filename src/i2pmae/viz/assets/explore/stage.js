@@ -29,16 +29,22 @@ void main() {
 class Painter {
   constructor() {
     this.renderer = null;
+    this.there = true; // whether the browser has WebGL at all
     try {
       const canvas = document.createElement("canvas");
-      const context = canvas.getContext("webgl2", { antialias: true, alpha: true, preserveDrawingBuffer: true });
-      if (!context) return;
+      const options = { antialias: true, alpha: true, preserveDrawingBuffer: true };
+      const context = canvas.getContext("webgl2", { ...options, failIfMajorPerformanceCaveat: true });
+      if (!context) {
+        // WebGL without a graphics processor is slower than drawing the balls here.
+        this.there = Boolean(document.createElement("canvas").getContext("webgl2"));
+        return;
+      }
       this.renderer = new THREE.WebGLRenderer({ canvas, context });
       this.renderer.outputColorSpace = "srgb-linear"; // colours are shown as they are
       this.renderer.setClearColor(0, 0);
       canvas.addEventListener("webglcontextlost", event => { event.preventDefault(); this.lost(); });
     } catch {
-      this.renderer = null;
+      [this.renderer, this.there] = [null, false];
       return;
     }
     this.uniforms = { turn: { value: [1, 0, 1, 0] } };

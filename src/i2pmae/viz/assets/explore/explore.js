@@ -281,6 +281,12 @@ function listen() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { state.map.redraw(); redraw(); });
 }
 
+// The shape that the address names, after #; -1 where it names none.
+function named() {
+  const asked = Number(location.hash.slice(1));
+  return location.hash.length > 1 && Number.isInteger(asked) && asked >= 0 && asked < state.about.ids.length ? asked : -1;
+}
+
 async function begin() {
   try {
     state.about = await source.about();
@@ -305,10 +311,9 @@ async function begin() {
   }
   listen();
   if (!painter.there) notice("This browser has no WebGL: shapes are drawn by the processor, which is slower; all else is as it is.");
-  const asked = Number(location.hash.slice(1));
-  const first = location.hash && Number.isInteger(asked) && asked >= 0 && asked < about.ids.length ? asked : 0;
+  addEventListener("hashchange", () => { if (named() >= 0) choose(named()); });
   const said = $("notice").textContent;
-  await choose(first);
+  await choose(Math.max(0, named()));
   if (said && $("notice").hidden) notice(said);
 }
 

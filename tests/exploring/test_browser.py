@@ -21,9 +21,9 @@ from tests.servers import running
 pytestmark = pytest.mark.slow
 THERE = "document.querySelectorAll('#alike button').length > 0"
 ANY_WEBGL = """
-const given = HTMLCanvasElement.prototype.getContext;
-HTMLCanvasElement.prototype.getContext = function (kind, options) {
-  return given.call(this, kind, kind === "webgl2" ? { ...options, failIfMajorPerformanceCaveat: false } : options);
+const given = WebGL2RenderingContext.prototype.getParameter;
+WebGL2RenderingContext.prototype.getParameter = function (name) {
+  return name === 0x9246 ? "a graphics processor" : given.call(this, name);
 };"""
 """Takes WebGL without a graphics processor for good enough."""
 NO_WEBGL = """

@@ -33,12 +33,9 @@ class Painter {
     try {
       const canvas = document.createElement("canvas");
       const options = { antialias: true, alpha: true, preserveDrawingBuffer: true };
-      const context = canvas.getContext("webgl2", { ...options, failIfMajorPerformanceCaveat: true });
-      if (!context) {
-        // WebGL without a graphics processor is slower than drawing the balls here.
-        this.there = Boolean(document.createElement("canvas").getContext("webgl2"));
-        return;
-      }
+      const context = canvas.getContext("webgl2", options);
+      this.there = Boolean(context);
+      if (!context || bySoftware(context)) return;
       this.renderer = new THREE.WebGLRenderer({ canvas, context });
       this.renderer.outputColorSpace = "srgb-linear"; // colours are shown as they are
       this.renderer.setClearColor(0, 0);
@@ -103,6 +100,13 @@ class Painter {
     pen.drawImage(this.renderer.domElement, 0, 0);
     return pen;
   }
+}
+
+// Whether there is no graphics processor behind WebGL: then it is slower than drawing the balls here.
+function bySoftware(context) {
+  const names = context.getExtension("WEBGL_debug_renderer_info");
+  const name = names ? context.getParameter(names.UNMASKED_RENDERER_WEBGL) : "";
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
 }
 
 function ballRadius(count) {

@@ -8,9 +8,8 @@
 >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", output="runs/scans")
 
 Every command is a function: ``pretrain``, ``finetune``, ``segment``, ``fewshot``, ``compare``, ``embed``, ``index``,
-``search``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``, ``show``,
-``list_models``, ``check``, ``prepare``, ``results``, ``bench``, ``doctor``,
-``replay``.
+``search``, ``explore``, ``probe``, ``predict``, ``view``, ``convert``, ``export``, ``push``, ``serve``, ``show``,
+``list_models``, ``check``, ``prepare``, ``results``, ``bench``, ``doctor``, ``replay``.
 """
 
 from importlib.metadata import version
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from i2pmae.commands.data import check, prepare
     from i2pmae.commands.doctor import doctor
     from i2pmae.commands.embed import embed
+    from i2pmae.commands.explore import explore
     from i2pmae.commands.export import export
     from i2pmae.commands.fewshot import fewshot
     from i2pmae.commands.finetune import finetune
@@ -71,6 +71,7 @@ _COMMANDS = {
             "convert",
             "doctor",
             "embed",
+            "explore",
             "export",
             "fewshot",
             "finetune",
@@ -135,6 +136,7 @@ __all__ = [
     "convert",
     "doctor",
     "embed",
+    "explore",
     "export",
     "fewshot",
     "finetune",

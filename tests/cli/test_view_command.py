@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from i2pmae.commands import explaining
 from i2pmae.commands import view as module
 from i2pmae.common.errors import TeacherError
 from i2pmae.methods import recipes
@@ -37,7 +38,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[CloudPictures]]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Notes which teachers are loaded; others than the embedded one are not there."""
     names: list[str] = []
-    real = module.load_teacher
+    real = explaining.load_teacher
 
     def load_teacher(name: str, **options: Any) -> Teacher:
         names.append(name)
@@ -45,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise TeacherError(f"no teacher {name} here")
         return real(name, **options)
 
-    monkeypatch.setattr(module, "load_teacher", load_teacher)
+    monkeypatch.setattr(explaining, "load_teacher", load_teacher)
     return names
 
 

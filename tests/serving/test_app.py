@@ -19,13 +19,14 @@ from i2pmae.common.errors import UsageError
 from i2pmae.weights.applied import Predictor
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.store import load_model
+from tests.servers import running
 from tests.weights.small_models import POINTS, save_model
 
 pytest.importorskip("fastapi")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
 
-from i2pmae.serving.app import make_app  # noqa: E402  (needs what may not be installed)
-from i2pmae.serving.bodies import JSON, NUMPY, Limits  # noqa: E402
+from i2pmae.serving.app import make_app
+from i2pmae.serving.bodies import JSON, NUMPY, Limits
 
 LIMITS = Limits(200_000, 4, 500, 20.0)
 Ask = Callable[..., tuple[int, Any]]
@@ -41,22 +42,14 @@ class Served:
             None if record.kind.applied is None else record.kind.applied(model, record, "cpu")
         )
         app = make_app(self.encoder, self.predictor, limits, batch=batch, waiting=waiting)
-        self.place = socket.socket()
-        self.place.bind(("127.0.0.1", 0))
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-        self.thread = threading.Thread(target=self.server.run, args=([self.place],))
+        self._running = running(app)
 
     def __enter__(self) -> "Served":
-        self.thread.start()
-        while not self.server.started:
-            assert self.thread.is_alive()
-            time.sleep(0.01)
+        self.place = self._running.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.server.should_exit = True
-        self.thread.join()
-        self.place.close()
+        self._running.__exit__(None, None, None)
 
     def ask(self, path: str, body: Any = None, kind: str = JSON, method: str = "POST") -> tuple[int, Any]:
         """Status and answer; a body that is no bytes is sent as JSON."""
@@ -276,9 +269,9 @@ def test_a_busy_port_and_missing_packages_are_named(folders: dict[str, Path], mo
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(UsageError, match=r"Cannot listen at .*Choose another port"):
+        with pytest.raises(UsageError, match=r"Cannot listen at .*Choose another port, such as \d+, which is free"):
             i2pmae.serve(folders["encoder"], port=taken.getsockname()[1], device="cpu")
-    monkeypatch.setattr("i2pmae.commands.serve.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("i2pmae.serving.listening.importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'i2pmae\[serve\]'"):
         i2pmae.serve(folders["encoder"])
     monkeypatch.undo()

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "embed": "Write one vector per cloud (and per point, if asked) to a .parquet or .npz file.",
     "index": "Embed clouds once, to be searched.",
     "search": "Find what is like a shape, or like a part of it, and near duplicates.",
+    "explore": "Show shapes in a browser: their map, what is alike, and which have a part like the one you pick.",
     "probe": "Measure an encoder: a simple classifier on its frozen features.",
     "predict": "Name the class of each cloud, or the part of each point, by a fine-tuned model.",
     "convert": "Make a weights folder from a checkpoint that a method's authors released.",
@@ -59,6 +60,7 @@ examples:
   i2pmae embed FOLDER --output vectors.parquet        one vector per cloud, by the encoder in the package
   i2pmae embed RUN FOLDER --output vectors.parquet    the same by your own
   i2pmae index FOLDER --output INDEX                  then: i2pmae search INDEX FILE
+  i2pmae explore INDEX                                in the browser; pick a part of a shape
   i2pmae probe RUN FOLDER                             sub-folders are classes
   i2pmae view RUN FOLDER --output view.html
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from i2pmae.commands.reading import Reading, open_data
-from i2pmae.commands.use import load
-from i2pmae.common.errors import CheckpointError, UsageError
+from i2pmae.commands.use import encoder_of
+from i2pmae.common.errors import UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.evaluation.written import check_table, write_table
 from i2pmae.retrieval.index import Index, Matches
@@ -81,7 +81,7 @@ def search(
         table = _like_row(opened, query, top, near, exact)
     else:
         assert query is not None  # that was checked
-        encoder = _encoder(opened, checkpoint, device)
+        encoder = encoder_of(opened, checkpoint, device)
         clouds = _queries(opened, query, encoder, reading, shown)
         found = (
             opened.search(encoder.embed(clouds, batch_size=BATCH, max_points=None), top, exact=exact)
@@ -116,26 +116,6 @@ def _check(
         raise UsageError(f"The radius of a part is above 0 and at most 2, the width of the unit sphere: {radius:g}.")
 
 
-def _encoder(index: Index, checkpoint: str | Path | Encoder | None, device: str) -> Encoder:
-    """The encoder of the index; :class:`UsageError` where another one was named."""
-    if isinstance(checkpoint, Encoder):
-        encoder = checkpoint
-    elif checkpoint is not None:
-        encoder = load(checkpoint, device)
-    elif not index.record.encoder:
-        raise UsageError("The index was made with an encoder that had been loaded: give it (checkpoint).")
-    else:
-        try:
-            encoder = load(index.record.encoder, device)
-        except CheckpointError as error:
-            raise CheckpointError(
-                f"The encoder of the index {index.folder} is not where it was: say where it is (checkpoint). {error}"
-            ) from None
-    encoder = encoder.read_out(index.record.pooling) if encoder.has(index.record.pooling) else encoder
-    index.check(encoder)
-    return encoder
-
-
 def _queries(index: Index, query: str | Path | CloudSet, encoder: Encoder, reading: Reading, shown: bool) -> CloudSet:
     """The clouds to look for, read as those of the index were unless ``reading`` says otherwise."""
     clouds = open_data(
@@ -162,7 +142,7 @@ def _parts(
     for cloud in clouds:
         points = np.asarray(cloud.points, dtype=np.float32)
         place = points[point] if point is not None else np.asarray(near, dtype=np.float32)
-        found.append(region_at(encoder, points, place, radius or index.record.radius))
+        found.append(region_at(encoder, points, place[None], radius or index.record.radius))
     return np.stack(found)
 
 

@@ -1,12 +1,11 @@
 """``serve``: a model over HTTP."""
 
-import importlib.util
-import socket
 from pathlib import Path
 
 from i2pmae.commands.use import Encoder
 from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import say
+from i2pmae.serving.listening import check_can_serve, check_port, listening
 from i2pmae.weights.named import DEFAULT, default_weights
 from i2pmae.weights.store import load_model
 
@@ -14,8 +13,6 @@ __all__ = ["serve"]
 
 QUEUES = 8
 """So many full batches may wait."""
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
 
 
 def serve(
@@ -55,13 +52,10 @@ def serve(
         UsageError: for a port that is in use, limits that cannot be, and where the extra ``serve`` is not installed.
         CheckpointError: for weights that cannot be read.
     """
-    absent = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
-    if absent:
-        raise UsageError(f"Serving needs {' and '.join(absent)}: pip install 'i2pmae[serve]'.")
+    check_can_serve()
     if min(batch_size, max_clouds, max_points) < 1 or min(max_megabytes, timeout) <= 0:
         raise UsageError("Batch size and limits are at least 1; megabytes and seconds are above 0.")
-    if not 0 <= port <= 65535:
-        raise UsageError(f"A port is a number from 0 to 65535, not {port}.")
+    check_port(port)
     named = default_weights() if checkpoint is None else checkpoint
     if named is None:
         raise UsageError(f"Say which checkpoint: the weights {DEFAULT!r} are not in this package.")
@@ -76,25 +70,9 @@ def serve(
     limits = Limits(int(max_megabytes * 1e6), max_clouds, max_points, timeout)
     waiting = max(QUEUES * batch_size, max_clouds)
     app = make_app(encoder, predictor, limits, batch=batch_size, waiting=waiting)
-    with _listening(host, port) as place:
+    with listening(host, port) as place:
         if shown:
             address = f"http://{host}:{place.getsockname()[1]}"
             say(f"Serving {predictor or encoder} at {address} (Ctrl-C stops; /docs explains).")
         config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=30, limit_concurrency=1024)
         uvicorn.Server(config).run(sockets=[place])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket at an address; :class:`UsageError` where that cannot be had."""
-    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind((host, port))
-        place.listen(BACKLOG)  # whoever asks as soon as the address is said waits until the server is up
-    except OSError as error:
-        place.close()
-        raise UsageError(
-            f"Cannot listen at {host}:{port}: {error.strerror or error}. Is something running there? Choose another "
-            "port, or 0 for any that is free."
-        ) from None
-    return place

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,7 +21,10 @@ from i2pmae.weights.reached import LICENCE, probe_notes
 from i2pmae.weights.record import ModelRecord, wrong_task
 from i2pmae.weights.store import load_model
 
-__all__ = ["Encoder", "encoder_for", "known_of", "load", "load_any", "load_predictor", "measured"]
+if TYPE_CHECKING:  # an index waits for what reads its tables; training does not
+    from i2pmae.retrieval.index import Index
+
+__all__ = ["Encoder", "encoder_for", "encoder_of", "known_of", "load", "load_any", "load_predictor", "measured"]
 
 
 def load(path: Path | str, device: str | torch.device = "auto") -> Encoder:
@@ -92,6 +96,26 @@ def encoder_for(
     if shown and is_name(named):
         say(introduced(str(named)))
     return encoder, str(named)
+
+
+def encoder_of(index: "Index", checkpoint: str | Path | Encoder | None, device: str) -> Encoder:
+    """The encoder of the index; :class:`UsageError` where another one was named."""
+    if isinstance(checkpoint, Encoder):
+        encoder = checkpoint
+    elif checkpoint is not None:
+        encoder = load(checkpoint, device)
+    elif not index.record.encoder:
+        raise UsageError("The index was made with an encoder that had been loaded: give it (checkpoint).")
+    else:
+        try:
+            encoder = load(index.record.encoder, device)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"The encoder of the index {index.folder} is not where it was: say where it is (checkpoint). {error}"
+            ) from None
+    encoder = encoder.read_out(index.record.pooling) if encoder.has(index.record.pooling) else encoder
+    index.check(encoder)
+    return encoder
 
 
 def load_any(path: Path | str, device: str | torch.device = "auto") -> tuple[ModelRecord, PointModel]:

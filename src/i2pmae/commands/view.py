@@ -7,6 +7,7 @@ from typing import Unpack
 
 import numpy as np
 
+from i2pmae.commands.explaining import method_config, reopened, teacher_of
 from i2pmae.commands.reading import Reading, open_data
 from i2pmae.commands.use import load_any
 from i2pmae.common.devices import resolve_device
@@ -14,21 +15,11 @@ from i2pmae.common.errors import UsageError, near_names
 from i2pmae.common.seeds import torch_generator
 from i2pmae.data.choosing import one_per_class
 from i2pmae.data.clouds import CloudSet
-from i2pmae.encoders.base import PointModel
-from i2pmae.methods import METHODS
-from i2pmae.methods.config import METHOD_CONFIGS, MethodConfig, PretrainConfig
-from i2pmae.methods.i2p_mae.learned import open_run
 from i2pmae.methods.pictures import pictured
-from i2pmae.methods.task import PretrainTask
 from i2pmae.projection.config import ProjectionConfig
-from i2pmae.runs.folder import CONFIG_FILE
-from i2pmae.teachers.catalogue import RUN
-from i2pmae.teachers.lessons import AnyTeacher, PointTeacher
-from i2pmae.teachers.loading import load_teacher
+from i2pmae.teachers.lessons import PointTeacher
 from i2pmae.viz import write_view
-from i2pmae.weights.kinds import PRETRAINING
 from i2pmae.weights.named import locate
-from i2pmae.weights.record import ModelRecord
 
 __all__ = ["view"]
 
@@ -71,8 +62,8 @@ def view(
     _check(output, count)
     place = resolve_device(device)
     record, model = (None, None) if checkpoint is None else load_any(checkpoint, place)
-    config = None if record is None or checkpoint is None else _method_config(locate(checkpoint), record)
-    looking = _teacher(teacher, record, str(place))
+    config = None if record is None or checkpoint is None else method_config(locate(checkpoint), record)
+    looking = teacher_of(teacher, record, str(place))
     if config is None and isinstance(looking, PointTeacher):
         raise UsageError(
             f"The teacher {looking.name!r} sees no images that could be drawn. Give a run as the checkpoint: "
@@ -80,7 +71,7 @@ def view(
         )
     clouds = open_data(data, POINTS if record is None else record.points, record, reading, shown)
     rows = _choose(clouds, select, count)
-    task = None if config is None or model is None else _reopened(config, model, looking)
+    task = None if config is None or model is None else reopened(config, model, looking)
     pictures = [
         pictured(
             clouds,
@@ -103,29 +94,6 @@ def _check(output: Path, count: int) -> None:
         raise UsageError(f"Pictures are written as .html or .png, not {output.suffix!r}: rename {output}.")
     if count < 1:
         raise UsageError(f"count must be at least 1, got {count}.")
-
-
-def _method_config(checkpoint: Path, record: ModelRecord) -> MethodConfig | None:
-    """How pre-training was set up, from the run folder, else by default; ``None`` for a model of another task."""
-    if record.task != PRETRAINING:
-        return None
-    stored = checkpoint / CONFIG_FILE
-    if stored.is_file():
-        return PretrainConfig.load(stored).method
-    kind = METHOD_CONFIGS[record.method]
-    return kind.from_dict({"model": record.model.model_dump(), "pooling": record.pooling})
-
-
-def _reopened(config: MethodConfig, model: PointModel, teacher: AnyTeacher | None) -> PretrainTask:
-    return METHODS[config.name].reopen(config, model, teacher)
-
-
-def _teacher(name: str | None, record: ModelRecord | None, device: str) -> AnyTeacher | None:
-    """The teacher that is asked for, else that of the run, else the embedded one where there is no checkpoint."""
-    wanted = name or ("embedded" if record is None else record.teacher)
-    if not wanted:
-        return None
-    return open_run(wanted, device) if wanted.startswith(RUN) else load_teacher(wanted, device=device)
 
 
 def _choose(clouds: CloudSet, patterns: Sequence[str], count: int) -> list[int]:

@@ -17,6 +17,7 @@ from i2pmae.retrieval.store import (
     CENTRES,
     CLOUDS,
     GRAPH,
+    POINTS,
     REGIONS,
     VECTORS,
     IndexRecord,
@@ -32,6 +33,10 @@ from i2pmae.weights.encoder import Encoder
 __all__ = ["Graphs", "Index", "Matches", "make_index"]
 
 Graphs = Literal["auto", "yes", "no"]
+MOST_SHOWN = 2048
+"""Points of a cloud that an index keeps at most: the first, which are in random order."""
+FIXED = 32767
+"""What a coordinate of 1 is kept as."""
 GRAPH_FROM = 50_000
 """Clouds from which on a graph is worth its building: below, all of them are compared in some milliseconds."""
 
@@ -62,6 +67,7 @@ class Index:
         """Of the clouds, of length 1."""
         self.regions, self.centres = opened.regions, opened.centres
         """Vectors of length 1 and centres of the regions of each cloud; absent where the index was made without."""
+        self._points = opened.points
         self._clouds = opened.clouds
         self.ids: list[str] = opened.clouds["id"].to_pylist()
         """Names of the clouds."""
@@ -83,6 +89,18 @@ class Index:
     def labels(self) -> list[str] | None:
         """The class of each cloud, where the data had classes."""
         return self._clouds["label"].to_pylist() if "label" in self._clouds.column_names else None
+
+    def points(self, row: int) -> Float[np.ndarray, "n 3"]:
+        """The points of a cloud, as many as were kept, y up and in the unit sphere, off by 1.6e-5 at most.
+
+        :class:`UsageError` for an index that was made before points were kept.
+        """
+        if self._points is None:
+            raise UsageError(
+                f"The index {self.folder} was made by an earlier version, which kept no points, so that its clouds "
+                "can't be shown: make it again with `i2pmae index`."
+            )
+        return np.asarray(self._points[row], dtype=np.float32) / FIXED
 
     def row(self, name: str) -> int:
         """Which cloud has that name; :class:`UsageError` with the near ones where none has."""
@@ -206,6 +224,7 @@ def make_index(
         regions=count,
         region_channels=encoder.model.point_feature_dim if count else 0,
         radius=radius,
+        shown=min(clouds.points.shape[1], MOST_SHOWN),
     )
     with new_index(folder) as part:
         vectors = _embed(encoder, clouds, part, record, batch_size, shown)
@@ -240,11 +259,13 @@ def _embed(
         return made
 
     vectors = array(VECTORS, "f4", record.channels)
+    shown_points = array(POINTS, "i2", record.shown, 3)
     if record.regions:
         parts = array(REGIONS, "f2", record.regions, record.region_channels)
         centres = array(CENTRES, "f2", record.regions, 3)
     for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown):
         points = np.asarray(clouds.points[rows], dtype=np.float32)
+        shown_points[rows] = np.rint(np.clip(points[:, : record.shown], -1, 1) * FIXED)
         vectors[rows] = unit(encoder.embed(points, batch_size=batch_size, max_points=None))
         if record.regions:
             parts[rows], centres[rows] = regions(encoder, points, record.regions, record.radius)

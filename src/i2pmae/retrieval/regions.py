@@ -29,23 +29,24 @@ def regions(
 
 
 def region_at(
-    encoder: Encoder, cloud: Float[np.ndarray, "n 3"], place: Float[np.ndarray, "3"], radius: float
+    encoder: Encoder, cloud: Float[np.ndarray, "n 3"], places: Float[np.ndarray, "p 3"], radius: float
 ) -> Float[np.ndarray, " d"]:
-    """The vector of length 1 of the points of a cloud within ``radius`` of a place.
+    """The vector of length 1 of the points of a cloud within ``radius`` of any of some places.
 
-    :class:`UsageError` where there is no point.
+    :class:`UsageError` for a place near which there is no point.
     """
-    distance = np.linalg.norm(cloud - place, axis=-1)
+    distance = np.linalg.norm(cloud[None] - places[:, None], axis=-1)
     inside = distance <= radius
-    if not inside.any():
-        nearest = cloud[distance.argmin()]
-        raise UsageError(
-            f"No point of the cloud is within {radius:g} of {_listed(place)}: the nearest, {_listed(nearest)}, is "
-            f"{distance.min():.3g} away. Places are those of the cloud as the encoder sees it, y up and in the unit "
-            "sphere; name another one or a larger radius."
-        )
+    for place, within, away in zip(places, inside, distance, strict=True):
+        if not within.any():
+            nearest = cloud[away.argmin()]
+            raise UsageError(
+                f"No point of the cloud is within {radius:g} of {_listed(place)}: the nearest, {_listed(nearest)}, is "
+                f"{away.min():.3g} away. Places are those of the cloud as the encoder sees it, y up and in the unit "
+                "sphere; name another one or a larger radius."
+            )
     features = encoder.point_features(cloud[None], max_points=None)[0]
-    return unit(features[inside].mean(0))
+    return unit(features[inside.any(0)].mean(0))
 
 
 def _listed(place: Float[np.ndarray, "3"]) -> str:

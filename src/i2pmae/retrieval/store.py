@@ -23,6 +23,7 @@ __all__ = [
     "CENTRES",
     "CLOUDS",
     "GRAPH",
+    "POINTS",
     "RECORD",
     "REGIONS",
     "VECTORS",
@@ -37,6 +38,7 @@ __all__ = [
 
 RECORD, VECTORS, CLOUDS = "index.yaml", "vectors.npy", "clouds.parquet"
 REGIONS, CENTRES, GRAPH = "regions.npy", "centres.npy", "graph.usearch"
+POINTS = "points.npy"
 PIECE = 1 << 22
 """Bytes of a file that are read at a time."""
 
@@ -79,6 +81,8 @@ class IndexRecord(Config):
     """Channels of the vector of a region."""
     radius: float = Field(0.25, gt=0)
     """Of a region, where the cloud lies in the unit sphere."""
+    shown: int = Field(0, ge=0)
+    """Points of each cloud that are kept so that it can be shown, 16 bits a coordinate; 0 in indexes of before."""
     files: dict[str, Stored] = Field(default_factory=dict)
     """Every other file of the folder."""
 
@@ -95,6 +99,7 @@ class Opened:
         if record.regions:
             self.regions = self._array(REGIONS, (count, record.regions, record.region_channels), np.float16)
             self.centres = self._array(CENTRES, (count, record.regions, 3), np.float16)
+        self.points = self._array(POINTS, (count, record.shown, 3), np.int16) if record.shown else None
 
     def _array(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
         try:

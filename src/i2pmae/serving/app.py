@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from i2pmae.common.errors import UsageError
 from i2pmae.serving.batching import Batcher, Busy
 from i2pmae.serving.bodies import JSON, NUMPY, SCHEMA, Asked, Limits, TooLarge, read_body
+from i2pmae.serving.refused import Refused, limited_body, refusal
 from i2pmae.weights.applied import Predictor
 from i2pmae.weights.encoder import Encoder
 
@@ -27,11 +28,6 @@ ANSWERS = {
     422: "The clouds cannot be used.",
     503: "Too many requests wait, or the answer took too long.",
 }
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, why: str) -> None:
-        self.status, self.why = status, why
 
 
 def make_app(encoder: Encoder, predictor: Predictor | None, limits: Limits, *, batch: int, waiting: int) -> FastAPI:
@@ -48,7 +44,7 @@ def make_app(encoder: Encoder, predictor: Predictor | None, limits: Limits, *, b
         await batcher.stop()
 
     app = FastAPI(title="i2pmae", version=version("i2pmae"), description=repr(predictor or encoder), lifespan=life)
-    app.add_exception_handler(_Refused, _refusal)
+    app.add_exception_handler(Refused, refusal)
     for path, about in _endpoints(predictor).items():
         _add(app, path, about, encoder, predictor, limits, batcher)
 
@@ -98,9 +94,9 @@ def _add(
                 wanted = _wanted(path, asked, predictor)
                 found = await batcher.results(wanted, asked.clouds)
         except TimeoutError:
-            raise _Refused(503, f"No answer within {limits.seconds:g} seconds: try again, with less.") from None
+            raise Refused(503, f"No answer within {limits.seconds:g} seconds: try again, with less.") from None
         except Busy:
-            raise _Refused(503, "Too many clouds are waiting: try again soon.") from None
+            raise Refused(503, "Too many clouds are waiting: try again soon.") from None
         content = await anyio.to_thread.run_sync(_answer, path, found, asked, predictor)
         return JSONResponse(content)
 
@@ -109,45 +105,28 @@ async def _asked(request: Request, encoder: Encoder, limits: Limits) -> Asked:
     """The request, read within its limits."""
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if kind not in (JSON, NUMPY):
-        raise _Refused(415, f"Send clouds as {JSON} or as {NUMPY}, not {kind[:80]!r}.")
-    body = await _body(request, limits)
+        raise Refused(415, f"Send clouds as {JSON} or as {NUMPY}, not {kind[:80]!r}.")
+    body = await limited_body(request, limits.body, limits.seconds)
     query = dict(request.query_params.items())
     least, files_up = encoder.min_points, encoder.record.files_up
     try:
         return await anyio.to_thread.run_sync(read_body, body, kind, query, limits, least, files_up)
     except TooLarge as error:
-        raise _Refused(413, str(error)) from None
+        raise Refused(413, str(error)) from None
     except UsageError as error:
-        raise _Refused(422, str(error)) from None
-
-
-async def _body(request: Request, limits: Limits) -> bytes:
-    said = request.headers.get("content-length", "")
-    if said.isdigit() and int(said) > limits.body:
-        raise _Refused(413, f"A body may have {limits.body} bytes, not {said}.")
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(limits.seconds / 2):
-            async for part in request.stream():
-                size += len(part)
-                if size > limits.body:
-                    raise _Refused(413, f"A body may have {limits.body} bytes.")
-                parts.append(part)
-    except TimeoutError:
-        raise _Refused(408, f"The body did not come within {limits.seconds / 2:g} seconds.") from None
-    return b"".join(parts)
+        raise Refused(422, str(error)) from None
 
 
 def _wanted(path: str, asked: Asked, predictor: Any) -> Hashable:
     """What is to be computed; requests that want the same are computed together."""
     if path != "/segment":
         if asked.category is not None:
-            raise _Refused(422, "A category is for a segmenter: leave it out.")
+            raise Refused(422, "A category is for a segmenter: leave it out.")
         return (path,)
     try:
         predictor.check_category(asked.category)
     except UsageError as error:
-        raise _Refused(422, str(error)) from None
+        raise Refused(422, str(error)) from None
     return (path, asked.category)
 
 
@@ -184,9 +163,3 @@ def _answer(path: str, found: list[np.ndarray], asked: Asked, predictor: Any) ->
         "probability": own([row.max(-1).astype(float).round(6).tolist() for row in rows]),
         "parts": list(names),
     }
-
-
-async def _refusal(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, _Refused)
-    headers = {"Retry-After": "1"} if error.status == 503 else {}
-    return JSONResponse({"detail": error.why}, status_code=error.status, headers=headers)

@@ -124,16 +124,16 @@ def token_chart(saliency: np.ndarray, visible: np.ndarray) -> str:
         return _svg(figure, f"Saliency of {len(order)} tokens in falling order; {int(visible.sum())} of them visible")
 
 
-def plane(embeddings: np.ndarray) -> tuple[np.ndarray, str]:
+def plane(embeddings: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, str]:
     """Places ``(t, 2)`` of embeddings ``(t, c)`` in the plane, and the name of the method.
 
-    t-SNE (seed 0) for 30 to 600 of them, the two main directions (PCA) otherwise or where all are (almost) equal.
+    t-SNE (seed 0) for 30 to ``most`` of them, the two main directions (PCA) otherwise or where all are (almost) equal.
     """
     embeddings = checked("embeddings", embeddings, (None, None))
     if not embeddings.size:
         return np.zeros((len(embeddings), 2), np.float32), "PCA"
     centred = embeddings - embeddings.mean(0, keepdims=True)
-    if 30 <= len(centred) <= MOST_POINTS and centred.std() > 1e-6 * max(float(np.abs(embeddings).max()), 1e-12):
+    if 30 <= len(centred) <= most and centred.std() > 1e-6 * max(float(np.abs(embeddings).max()), 1e-12):
         from sklearn.decomposition import PCA
         from sklearn.manifold import TSNE
 

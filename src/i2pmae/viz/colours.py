@@ -12,6 +12,7 @@ __all__ = [
     "PREDICTED",
     "SHOWN",
     "TRUTH",
+    "FeaturePalette",
     "distinct",
     "feature_colours",
     "group_colours",
@@ -92,6 +93,43 @@ def group_colours(
     return colours
 
 
+class FeaturePalette:
+    """Three directions of features as red, green and blue, the same for every cloud that is coloured by them."""
+
+    def __init__(self, features: Sequence[np.ndarray]) -> None:
+        """The main directions of clouds of features ``(n, c)``, at least one, each cloud's mean taken out."""
+        stacked = np.concatenate([_centred(values) for values in features]).astype(np.float64)
+        self._scale = float(np.abs(stacked).max(initial=0))
+        self._channels: list[tuple[int, np.ndarray, float, float]] = []
+        if self._scale <= 1e-6 * max(float(np.abs(values).max(initial=0)) for values in features):
+            return
+        stacked /= self._scale
+        from scipy import linalg
+
+        width = stacked.shape[1]
+        variances, directions = linalg.eigh(stacked.T @ stacked, subset_by_index=(max(width - 3, 0), width - 1))
+        variances, directions = variances[::-1], directions[:, ::-1]
+        strongest = directions[np.abs(directions).argmax(0), np.arange(directions.shape[1])]
+        directions = directions * np.sign(strongest)  # eigenvectors have no sign of their own
+        for channel in np.flatnonzero(variances > 1e-9 * variances[0]):
+            found = stacked @ directions[:, channel]
+            low, high = np.percentile(found, (2, 98))
+            self._channels.append((int(channel), directions[:, channel], float(low), float(high)))
+
+    def colours(self, features: np.ndarray) -> np.ndarray:
+        """Colours ``(n, 3)`` of the features ``(n, c)`` of a cloud; directions without any spread are middle grey."""
+        colours = np.full((len(features), 3), 0.5, np.float32)
+        centred = _centred(features).astype(np.float64) / (self._scale or 1)
+        for channel, direction, low, high in self._channels:
+            colours[:, channel] = 0.08 + 0.87 * stretch(centred @ direction, low=low, high=high)
+        return colours
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    centred: np.ndarray = values - values.mean(0, keepdims=True)
+    return centred
+
+
 def feature_colours(features: Sequence[np.ndarray]) -> list[np.ndarray]:
     """One ``(n, 3)`` array of colours per cloud of features ``(n, c)``: the three main directions as red, green, blue.
 
@@ -101,20 +139,5 @@ def feature_colours(features: Sequence[np.ndarray]) -> list[np.ndarray]:
     """
     if not features:
         return []
-    centred = [values - values.mean(0, keepdims=True) for values in features]
-    stacked = np.concatenate(centred).astype(np.float64)
-    scale = np.abs(stacked).max(initial=0)
-    if scale <= 1e-6 * max(float(np.abs(values).max(initial=0)) for values in features):
-        return [np.full((len(values), 3), 0.5, np.float32) for values in features]
-    stacked /= scale
-    from scipy import linalg
-
-    width = stacked.shape[1]
-    variances, directions = linalg.eigh(stacked.T @ stacked, subset_by_index=(max(width - 3, 0), width - 1))
-    variances, directions = variances[::-1], directions[:, ::-1]
-    strongest = directions[np.abs(directions).argmax(0), np.arange(directions.shape[1])]
-    directions = directions * np.sign(strongest)  # eigenvectors have no sign of their own
-    colours = np.full((len(stacked), 3), 0.5, np.float32)
-    for channel in np.flatnonzero(variances > 1e-9 * variances[0]):
-        colours[:, channel] = 0.08 + 0.87 * stretch(stacked @ directions[:, channel], 2)
-    return np.split(colours, np.cumsum([len(values) for values in features])[:-1])
+    palette = FeaturePalette(features)
+    return [palette.colours(values) for values in features]

@@ -18,7 +18,7 @@ from i2pmae.viz.colours import (
 )
 from i2pmae.viz.content import CloudPictures
 from i2pmae.viz.maps import depth_image, empty_outliers, saliency_image, saliency_scale, with_margin
-from i2pmae.viz.render import Camera, render_points
+from i2pmae.viz.render import Camera, ball_radius, render_points
 
 __all__ = [
     "Panel",
@@ -123,7 +123,7 @@ def _shared_feature_colours(features: Sequence[np.ndarray | None]) -> list[np.nd
 
 
 def _draw(scene: Scene, camera: Camera, size: int) -> np.ndarray:
-    radius = np.full(len(scene.points), np.clip(1.05 / np.sqrt(max(len(scene.points), 1)), 0.009, 0.04), np.float32)
+    radius = np.full(len(scene.points), ball_radius(len(scene.points)), np.float32)
     if scene.quiet is not None:
         radius[scene.quiet] *= 0.6
     return render_points(scene.points, scene.colours, camera=camera, size=size, radius=radius)

@@ -1,7 +1,9 @@
 """The frame of an HTML page: one file, no network, light and dark."""
 
 import base64
+import hashlib
 import io
+from collections.abc import Sequence
 from importlib import resources
 
 import numpy as np
@@ -9,7 +11,7 @@ from PIL import Image
 
 from i2pmae.viz.text import escape
 
-__all__ = ["escape", "page", "picture"]
+__all__ = ["asset", "escape", "page", "picture"]
 
 
 def picture(image: np.ndarray, alt: str) -> str:
@@ -21,12 +23,24 @@ def picture(image: np.ndarray, alt: str) -> str:
     return f'<img src="data:image/webp;base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'
 
 
-def page(title: str, body: str) -> str:
-    """A complete page with the styles and the scripts inside; its policy forbids the browser to load anything."""
-    assets = resources.files("i2pmae.viz") / "assets"
-    style = (assets / "page.css").read_text(encoding="utf-8")
-    script = "\n".join((assets / name).read_text(encoding="utf-8") for name in ("viewer.js", "scatter.js"))
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+def page(
+    title: str,
+    body: str,
+    *,
+    scripts: Sequence[str] = ("balls.js", "viewer.js", "scatter.js"),
+    styles: Sequence[str] = ("page.css",),
+    asks: bool = False,
+    kind: str = "report",
+) -> str:
+    """A complete page with the styles and the scripts inside, which are files of the assets.
+
+    Its policy lets the browser run these scripts and no others, and forbids it to load anything; a page that ``asks``
+    may fetch from the server that it came from. ``kind`` is the class of its body.
+    """
+    style, script = _joined(styles), _joined(scripts)
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy += "; connect-src 'self'" if asks else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -38,7 +52,7 @@ def page(title: str, body: str) -> str:
 <style>
 {style}</style>
 </head>
-<body>
+<body class="{kind}">
 <main>
 {body}
 </main>
@@ -47,3 +61,12 @@ def page(title: str, body: str) -> str:
 </body>
 </html>
 """
+
+
+def asset(name: str) -> str:
+    """The text of a file of the assets."""
+    return (resources.files("i2pmae.viz") / "assets").joinpath(*name.split("/")).read_text(encoding="utf-8")
+
+
+def _joined(names: Sequence[str]) -> str:
+    return "\n".join(map(asset, names))

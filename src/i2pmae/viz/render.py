@@ -9,7 +9,7 @@ from i2pmae.common.errors import UsageError
 from i2pmae.viz.arrays import checked
 from i2pmae.viz.colours import height_colours
 
-__all__ = ["Camera", "render_points"]
+__all__ = ["Camera", "ball_radius", "render_points"]
 
 OVERSAMPLING = 2
 """Rendered pixels per picture pixel and axis; their mean smooths the edges."""
@@ -185,3 +185,8 @@ def _compose(layers: np.ndarray, shadow: np.ndarray) -> np.ndarray:
     mean[..., :3] /= np.maximum(alpha, 1e-6)[..., None]
     mean[..., 3] = alpha
     return np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
+
+
+def ball_radius(count: int) -> float:
+    """How large each of ``count`` points of a cloud is drawn, in radii of the cloud."""
+    return float(np.clip(1.05 / np.sqrt(max(count, 1)), 0.009, 0.04))

@@ -1,6 +1,5 @@
 """A cloud as a section of a page: the viewer that can be turned, and the groups of pictures."""
 
-import base64
 import math
 from collections.abc import Sequence
 
@@ -10,15 +9,12 @@ from i2pmae.viz.charts import token_chart
 from i2pmae.viz.colours import saliency_colours
 from i2pmae.viz.content import CloudPictures
 from i2pmae.viz.figures import PanelGroup, Scene, input_panel, panel_groups, scenes
+from i2pmae.viz.packing import MOST_POINTS, SPAN, packed_scene
 from i2pmae.viz.page import escape, picture
+from i2pmae.viz.render import ball_radius
 from i2pmae.viz.text import embedded
 
 __all__ = ["cloud_sections"]
-
-SPAN = 2.0
-"""Half of the cube that the viewer can show, in radii of the cloud; predictions beyond it are moved to its faces."""
-MOST_POINTS = 8192
-"""Points that the viewer draws; of larger clouds, evenly spread over their order."""
 
 
 def cloud_sections(clouds: Sequence[CloudPictures]) -> str:
@@ -87,9 +83,9 @@ def _viewer(cloud: CloudPictures, found: dict[str, Scene]) -> str:
     shown = min(len(cloud.points), MOST_POINTS)
     data = {
         "span": SPAN,
-        "radius": float(np.clip(1.05 / np.sqrt(shown), 0.009, 0.04)),
+        "radius": ball_radius(shown),
         "scenes": [
-            _packed(scene, cloud.points if key != "shape" else None, centre, reach)
+            packed_scene(scene, cloud.points if key != "shape" else None, centre, reach)
             for key, scene in found.items()
             if key != "shown"
         ],
@@ -104,19 +100,3 @@ def _viewer(cloud: CloudPictures, found: dict[str, Scene]) -> str:
 <figcaption class="hint" hidden>{hint}</figcaption>
 <script type="application/json">{text}</script>
 </figure>"""
-
-
-def _packed(scene: Scene, same: np.ndarray | None, centre: np.ndarray, reach: float) -> dict[str, str]:
-    """A scene for the viewer, in base64: places as 16-bit integers over ±``SPAN · reach``, colours as four bytes each.
-
-    The fourth byte is 1 for quiet points. Places are left out where they are the first scene's points, ``same``.
-    """
-    rows = np.linspace(0, len(scene.points) - 1, min(len(scene.points), MOST_POINTS)).astype(np.intp)
-    quiet = np.zeros(len(rows), np.uint8) if scene.quiet is None else scene.quiet[rows].astype(np.uint8)
-    colours = np.rint(np.clip(scene.colours[rows], 0, 1) * 255).astype(np.uint8)
-    bytes_ = np.concatenate([colours, quiet[:, None]], 1).tobytes()
-    packed = {"name": scene.name, "colours": base64.b64encode(bytes_).decode("ascii")}
-    if scene.points is not same:
-        places = np.clip((scene.points[rows] - centre) / (SPAN * reach), -1, 1) * 32767
-        packed["places"] = base64.b64encode(np.rint(places).astype("<i2").tobytes()).decode("ascii")
-    return packed

@@ -160,3 +160,13 @@ def test_models_of_every_kind_are_drawn(
     status, _, err = call(*line)
     assert status == 0, err
     assert drawn[0][0].point_features.shape[0] == 64
+
+
+def test_weights_whose_teacher_is_not_here_are_drawn_with_the_embedded_one(call: Call, tmp_path: Path) -> None:
+    page = tmp_path / "view.html"
+    words = ("view", "tiny", "shapes", "--clouds", "8", "--points", "256", "--count", "1", "--output", page)
+    status, _, said = call(*words)
+    assert status == 0 and page.stat().st_size > 10_000
+    assert "Saliency is that of the embedded 2D model" in said
+    status, _, said = call(*words, "--teacher", "nothing")
+    assert status != 0 and "Unknown teacher 'nothing'" in said

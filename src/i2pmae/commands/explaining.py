@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from i2pmae.common.errors import TeacherError, UsageError
+from i2pmae.common.progress import say
 from i2pmae.encoders.base import PointModel
 from i2pmae.methods import METHODS
 from i2pmae.methods.config import METHOD_CONFIGS, MethodConfig, PretrainConfig
@@ -14,7 +16,7 @@ from i2pmae.teachers.loading import load_teacher
 from i2pmae.weights.kinds import PRETRAINING
 from i2pmae.weights.record import ModelRecord
 
-__all__ = ["method_config", "reopened", "teacher_of"]
+__all__ = ["known_teacher", "method_config", "reopened", "teacher_of"]
 
 
 def method_config(checkpoint: Path, record: ModelRecord) -> MethodConfig | None:
@@ -39,3 +41,21 @@ def teacher_of(name: str | None, record: ModelRecord | None, device: str) -> Any
     if not wanted:
         return None
     return open_run(wanted, device) if wanted.startswith(RUN) else load_teacher(wanted, device=device)
+
+
+def known_teacher(
+    name: str | None, record: ModelRecord, device: str, shown: bool = True
+) -> tuple[AnyTeacher | None, bool]:
+    """As :func:`teacher_of`, and whether a run can be opened with it.
+
+    Where the teacher of the weights is not here, it is the embedded one, which knows nothing of the run's masks, and
+    that is said. :class:`TeacherError` or :class:`UsageError` where one that is asked for is not here.
+    """
+    try:
+        return teacher_of(name, record, device), True
+    except (TeacherError, UsageError):
+        if name is not None:
+            raise
+    if shown:
+        say(f"Saliency is that of the embedded 2D model: {record.teacher}, which taught this encoder, is not here.")
+    return load_teacher("embedded", device=device), False

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-from i2pmae.commands.explaining import method_config, reopened, teacher_of
+from i2pmae.commands.explaining import known_teacher, method_config, reopened
 from i2pmae.commands.index import index as make
 from i2pmae.commands.reading import Reading
 from i2pmae.commands.use import encoder_of
-from i2pmae.common.errors import TeacherError, UsageError
+from i2pmae.common.errors import UsageError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
 from i2pmae.common.text import size_in_words
@@ -22,8 +22,7 @@ from i2pmae.retrieval.index import Index
 from i2pmae.retrieval.store import RECORD
 from i2pmae.serving.listening import check_can_serve, check_port, listening
 from i2pmae.teachers.base import Teacher
-from i2pmae.teachers.lessons import AnyTeacher, PointTeacher
-from i2pmae.teachers.loading import load_teacher
+from i2pmae.teachers.lessons import PointTeacher
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.named import locate
 
@@ -124,7 +123,7 @@ def _looks(
     """What can be drawn: with the run that the encoder comes from, its teacher and, of a segmenter, its parts."""
     encoder, record = shapes.encoder, shapes.encoder.record
     named = shapes.index.record.encoder if checkpoint is None or isinstance(checkpoint, Encoder) else checkpoint
-    looking, own = _teacher(teacher, encoder, shown)
+    looking, own = known_teacher(teacher, record, str(encoder.device), shown)
     config = method_config(locate(named) if named else Path(), record)
     task = None if config is None or not own else reopened(config, encoder.model, looking)
     applied = record.kind.applied
@@ -138,23 +137,6 @@ def _looks(
         teacher=seeing,
         segmenter=segmenter if hasattr(segmenter, "parts") else None,
     )
-
-
-def _teacher(name: str | None, encoder: Encoder, shown: bool) -> tuple[AnyTeacher | None, bool]:
-    """Whose saliency is shown, and whether a run can be opened with it: one that is asked for, else that of the run.
-
-    Where that is not here, the embedded one, which knows nothing of the run's masks.
-    """
-    place = str(encoder.device)
-    try:
-        return teacher_of(name, encoder.record, place), True
-    except (TeacherError, UsageError):
-        if name is not None:
-            raise
-    if shown:
-        missing = encoder.record.teacher
-        say(f"Saliency is that of the embedded 2D model: {missing}, which taught this encoder, is not here.")
-    return load_teacher("embedded", device=place), False
 
 
 def _write(path: Path, shapes: Shapes, looks: Looks, count: int, shown: bool) -> Path:

@@ -7,7 +7,7 @@ from typing import Unpack
 
 import numpy as np
 
-from i2pmae.commands.explaining import method_config, reopened, teacher_of
+from i2pmae.commands.explaining import known_teacher, method_config, reopened, teacher_of
 from i2pmae.commands.reading import Reading, open_data
 from i2pmae.commands.use import load_any
 from i2pmae.common.devices import resolve_device
@@ -63,7 +63,10 @@ def view(
     place = resolve_device(device)
     record, model = (None, None) if checkpoint is None else load_any(checkpoint, place)
     config = None if record is None or checkpoint is None else method_config(locate(checkpoint), record)
-    looking = teacher_of(teacher, record, str(place))
+    if record is None:
+        looking, own = teacher_of(teacher, record, str(place)), False
+    else:
+        looking, own = known_teacher(teacher, record, str(place), shown)
     if config is None and isinstance(looking, PointTeacher):
         raise UsageError(
             f"The teacher {looking.name!r} sees no images that could be drawn. Give a run as the checkpoint: "
@@ -71,7 +74,7 @@ def view(
         )
     clouds = open_data(data, POINTS if record is None else record.points, record, reading, shown)
     rows = _choose(clouds, select, count)
-    task = None if config is None or model is None else reopened(config, model, looking)
+    task = None if config is None or model is None or not own else reopened(config, model, looking)
     pictures = [
         pictured(
             clouds,

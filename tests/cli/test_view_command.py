@@ -162,11 +162,15 @@ def test_models_of_every_kind_are_drawn(
     assert drawn[0][0].point_features.shape[0] == 64
 
 
-def test_weights_whose_teacher_is_not_here_are_drawn_with_the_embedded_one(call: Call, tmp_path: Path) -> None:
-    page = tmp_path / "view.html"
-    words = ("view", "tiny", "shapes", "--clouds", "8", "--points", "256", "--count", "1", "--output", page)
-    status, _, said = call(*words)
-    assert status == 0 and page.stat().st_size > 10_000
-    assert "Saliency is that of the embedded 2D model" in said
-    status, _, said = call(*words, "--teacher", "nothing")
-    assert status != 0 and "Unknown teacher 'nothing'" in said
+def test_weights_whose_teacher_is_not_here_are_drawn_with_the_embedded_one(
+    call: Call, folder: Path, weights: Path, tmp_path: Path, drawn: list[list[CloudPictures]], asked: list[str]
+) -> None:
+    record = weights / "model.yaml"
+    record.write_text(record.read_text().replace("embedded", "far-away"))
+    status, _, err = call("view", weights, folder, "--output", tmp_path / "v.html", "--count", 1)
+    assert status == 0, err
+    assert asked == ["far-away", "embedded"]
+    assert "Saliency is that of the embedded 2D model: far-away, which taught this encoder, is not here." in err
+    [picture] = drawn[0]
+    assert picture.point_saliency is not None and picture.point_features is not None
+    assert picture.reconstruction is None, "its masks would not be those of the run"

@@ -77,6 +77,7 @@ def test_an_unknown_option_has_status_2(call: Call, command: str) -> None:
         "convert": ("a", "--from", "point-mae", "--output", "b"),
         "export": ("a", "--output", "b"),
         "index": ("a", "--output", "b"),
+        "explore": ("a",),
         "push": ("a", "b/c"),
         "replay": ("a",),
         "show": ("a",),

@@ -109,7 +109,7 @@ def _values(config: Config) -> dict[str, float]:
         value: Any = config
         for part in field.split("."):
             value = getattr(value, part)
-        found |= {} if value is None else {name: float(value)}
+        found |= {} if value in (None, "auto") else {name: float(value)}
     return found
 
 

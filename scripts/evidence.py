@@ -45,7 +45,10 @@ from i2pmae.weights.record import ModelRecord
 FITTED, HELD = 3000, 1969
 """Training clouds that an SVM is fitted on, and others that are scored where something is to be chosen."""
 WHOLE: Pooling = "levels:mean|max"
-OWN, SHUFFLED = "the teacher's own vectors", "weights of the package, labels shuffled"
+VECTORS = "vectors@teacher="
+"""What the recipe of a row begins with that is a 2D model's own vectors, without any learning from clouds."""
+OWN, OWN_RANDOM = "the teacher's own vectors", "a random teacher's own vectors"
+SHUFFLED = "weights of the package, labels shuffled"
 """Rows that are not trained, once each."""
 
 
@@ -56,7 +59,7 @@ class Row:
     name: str
     """What to call it."""
     recipe: str
-    """RECIPE@field=value,…; TEACHER stands for the teacher's folder. Empty for vectors of the teacher alone."""
+    """RECIPE@field=value,…; TEACHER stands for the teacher's folder."""
     epochs: int
     """Passes over the share; 0 for initial weights."""
     share: float = 0.25
@@ -77,7 +80,8 @@ OBJECTIVES = (
     Row("best, embedded teacher", "best@teacher=embedded", 4),
     Row("best, random teacher", "best@teacher=random:TEACHER", 4),
     Row("best, vectors alone", "best@teacher=TEACHER,loss.semantics=0,loss.coordinates=0,guidance.kind=random", 5),
-    Row(OWN, "", 0),
+    Row(OWN, f"{VECTORS}TEACHER", 0),
+    Row(OWN_RANDOM, f"{VECTORS}random:TEACHER", 0),
     Row(SHUFFLED, "tiny", 0),
 )
 LONGER = tuple(
@@ -243,7 +247,7 @@ def main() -> None:
     path = options.records / f"{name}-{options.judge}.json"
     for seed in options.seeds:
         for row in chosen:
-            if row.name in (OWN, SHUFFLED) and seed != options.seeds[0]:
+            if row.name in (OWN, OWN_RANDOM, SHUFFLED) and seed != options.seeds[0]:
                 continue
             found = _stored(path)
             if f"seed-{seed}" in found.children.get(row.name, _empty()).children:
@@ -273,8 +277,8 @@ def _keep(path: Path, row: Row, seed: int, made: RunRecord) -> None:
 
 def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
     """One run of a row, judged."""
-    if row.name == OWN:
-        return _teachers_own(options, judge)
+    if row.recipe.startswith(VECTORS):
+        return _own_vectors(row.recipe.removeprefix(VECTORS).replace("TEACHER", options.teacher), options, judge)
     if row.name == SHUFFLED:
         judge = judge.shuffled()
     if row.recipe == "tiny" and not row.epochs:
@@ -326,11 +330,11 @@ def _untrained(config: PretrainConfig) -> Encoder:
     return Encoder(task.untrained(), record, "cpu")
 
 
-def _teachers_own(options: Options, judge: Judge) -> RunRecord:
+def _own_vectors(name: str, options: Options, judge: Judge) -> RunRecord:
     """The scores of a teacher's vectors of the views, side by side, without any learning from clouds."""
-    config = parse_variant(f"best@teacher={options.teacher}").config.method
+    config = parse_variant(f"best@teacher={name}").config.method
     assert isinstance(config, I2PMAEMethodConfig)
-    teacher = load_teacher(options.teacher, precision=options.precision)
+    teacher = load_teacher(name, precision=options.precision)
     before = time.process_time()
     found = []
     for at in range(0, len(judge.clouds), 32):

@@ -111,6 +111,17 @@ def test_files_are_read_with_the_axis_of_the_weights(
     assert load_model(config.output.folder)[1].files_up == "z"
 
 
+def test_few_clouds_of_ones_own_are_advised_to_start_from_weights(
+    config: PretrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make_model("point-m2ae pretraining")[0].config
+    i2pmae.pretrain(config.changed({"method.model": model}))
+    assert "goes on from it" in " ".join(capsys.readouterr().err.split())
+    start = save_model(tmp_path / "start", "point-m2ae pretraining")
+    i2pmae.pretrain(config, start=start, output=tmp_path / "further")
+    assert "So few clouds" not in capsys.readouterr().err
+
+
 def test_the_follower_of_point_bert_begins_where_the_student_does() -> None:
     from i2pmae.methods.point_bert.config import PointBERTMethodConfig
     from i2pmae.methods.point_bert.task import PointBERTTask

@@ -151,3 +151,9 @@ def test_several_devices_need_several_processes(environment):
         pass
     with joined("cpu", "auto"), joined("cpu"):
         assert ranks.world() == 1
+
+
+def test_a_process_that_nothing_is_connected_to_leaves_as_usual():
+    with pytest.raises(SystemExit) as left:
+        ranks.leave(3)
+    assert left.value.code == 3

@@ -8,11 +8,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from i2pmae.common.errors import I2PError, ToldElsewhere, TrainingInterrupted, UsageError, near_names
 from i2pmae.common.memory import keep_freed_memory
+from i2pmae.common.ranks import leave
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "run"]
 
 COMMANDS: dict[str, str] = {
     "pretrain": "Pre-train an encoder on point clouds or meshes. Without arguments: on built-in shapes, in 5 minutes.",
@@ -69,6 +71,11 @@ options:
   --version    the version
   --debug      show the traceback of a failure (also: I2PMAE_DEBUG=1)
 """
+
+
+def run() -> NoReturn:
+    """The command: a call with the arguments of the process, which ends with its exit status."""
+    leave(main())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

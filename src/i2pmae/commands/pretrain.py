@@ -20,6 +20,7 @@ from i2pmae.common.seeds import torch_generator
 from i2pmae.data.choosing import one_per_class
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
+from i2pmae.data.sources.named import is_shapes
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods import METHODS, recipes
@@ -39,6 +40,9 @@ from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
 
 __all__ = ["open_run", "pretrain"]
+
+FEW = 1000
+"""Training clouds of one's own below which pre-training from initial weights is advised against (docs/results.md)."""
 
 PICTURED = 6
 """Clouds in the report."""
@@ -203,6 +207,11 @@ def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | No
         say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {where_computed(device)}")
         if chosen:
             say("Chosen: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
+        if config.start is None and len(training) < FEW and not is_shapes(config.data.source):
+            say(
+                "So few clouds make a worse encoder from initial weights than the one in the package is as it is: "
+                "`i2pmae embed DATA` uses that, and `i2pmae pretrain best --start tiny` goes on from it."
+            )
     setting = Setting(config, training, device, folder.path, shown, teacher)
     task = METHODS[config.method.name].build(setting)
     untrained, started = task.untrained(), None

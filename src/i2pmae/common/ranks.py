@@ -6,9 +6,11 @@ With one process nothing here imports PyTorch, and everything returns at once.
 """
 
 import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 from i2pmae.common.errors import I2PError
 
@@ -20,6 +22,7 @@ __all__ = [
     "broadcast",
     "gather",
     "is_main",
+    "leave",
     "main_first",
     "on_main",
     "place",
@@ -185,3 +188,18 @@ def share_out_to_main(items: Sequence[I], compute: Callable[[I], T]) -> Iterator
         found: list[Any] | None = [None] * world() if is_main() else None
         dist.gather_object(value, found, 0)
         yield from (found or [None] * world())[: len(items) - start]
+
+
+def leave(status: int) -> NoReturn:
+    """End this process with an exit status.
+
+    Where a run of several processes failed, torch.distributed still has threads at work. The interpreter's own end
+    would now and then be aborted by these, so the process ends without it.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)

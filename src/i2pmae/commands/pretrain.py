@@ -1,107 +1,36 @@
 """``pretrain``: from data to the weights of an encoder, with all that a run folder holds."""
 
-import copy
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
-from pydantic import JsonValue
-
+from i2pmae.commands.pretrain_opened import OpenedRun, open_run
 from i2pmae.commands.pretrain_probe import Watch, compare_probes, cross_validated
-from i2pmae.commands.pretrain_start import begin, with_axis, with_sizes
+from i2pmae.commands.pretrain_start import with_sizes
 from i2pmae.common import ranks
-from i2pmae.common.devices import resolve_device, where_computed
 from i2pmae.common.errors import CheckpointError, DataError
 from i2pmae.common.progress import say
 from i2pmae.common.seeds import torch_generator
 from i2pmae.data.choosing import one_per_class
-from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
-from i2pmae.data.sources.named import is_shapes
-from i2pmae.encoders.base import PointModel
-from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods import METHODS, recipes
-from i2pmae.methods.base import Setting
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.methods.pictures import explained
-from i2pmae.methods.task import PretrainTask
 from i2pmae.runs.folder import RunFolder, prepare_run_folder
 from i2pmae.runs.record import RESULTS_FILE, START, RunRecord, describe_run
 from i2pmae.teachers.lessons import AnyTeacher
 from i2pmae.training.engine import FitResult, fit
 from i2pmae.training.hooks.base import Hook, check_callbacks
-from i2pmae.training.length import choose_length
 from i2pmae.training.processes import joined
 from i2pmae.viz import EmbeddingScatter, ProbePair, ReportContent, RunContext, write_report
-from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import save_weights
 
-__all__ = ["open_run", "pretrain"]
-
-FEW = 1000
-"""Training clouds of one's own below which pre-training from initial weights is advised against (docs/results.md)."""
+__all__ = ["pretrain"]
 
 PICTURED = 6
 """Clouds in the report."""
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What a run works with."""
-
-    config: PretrainConfig
-    """Its configuration."""
-    clouds: CloudSet
-    """All clouds."""
-    training: CloudSet
-    """Those that are trained on."""
-    task: PretrainTask
-    """What is trained, and what it learns from."""
-    untrained: PointModel
-    """The student with its initial weights."""
-    started: PointModel | None
-    """The student before the first step, where it goes on from given weights."""
-    device: torch.device
-    """Where it is computed."""
-    shown: bool
-    """Whether progress is shown."""
-    chosen: Mapping[str, JsonValue] = field(default_factory=dict)
-    """What the configuration left to be chosen from the number of clouds, and what was."""
-    read_outs: Mapping[Pooling, float] = field(default_factory=dict)
-    """What each way to pool tokens reached in cross-validation, where one was chosen by it; the best comes first."""
-
-    def say(self, message: str) -> None:
-        """Tell the user, unless nothing is to be shown."""
-        if self.shown:
-            say(message)
-
-    def models(self) -> dict[str, PointModel]:
-        """What is probed: the student with its initial weights, with those it began with, and as it is."""
-        begun = {} if self.started is None else {START: self.started}
-        return {"untrained": self.untrained, **begun, "trained": self.task.student}
-
-    def record(self) -> ModelRecord:
-        """What is stored beside the weights."""
-        config, teacher = self.config, self.task.teacher
-        return ModelRecord(
-            method=config.method.name,
-            points=config.data.points,
-            files_up=self.clouds.files_up,
-            teacher="" if teacher is None else teacher.name,
-            notes={
-                "recipe": config.recipe,
-                "data": config.data.source,
-                "epochs": config.training.epochs,
-                "seed": config.training.seed,
-                **({} if config.start is None else {"start": config.start}),
-                **({f"cross-validated {name}": round(score, 6) for name, score in self.read_outs.items()}),
-            },
-            pooling=next(iter(self.read_outs), config.method.pooling),
-            model=self.task.student.config,
-        )
 
 
 def pretrain(
@@ -162,7 +91,7 @@ def pretrain(
 
 
 def _store(
-    run: _Run,
+    run: OpenedRun,
     folder: RunFolder,
     fitted: FitResult,
     probe: RunRecord | None,
@@ -189,41 +118,7 @@ def _finished(config: PretrainConfig, folder: RunFolder) -> RunRecord | None:
         return None
 
 
-def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> _Run:
-    """Data and task; the method makes ready what it learns from."""
-    device, seed = resolve_device(config.training.device), config.training.seed
-    config, said = with_axis(config)
-    if said and shown:
-        say(said)
-    with ranks.main_first():
-        clouds = config.data.open(seed=seed, shown=shown)
-    training = config.data.training_part(clouds, seed)
-    chosen = choose_length(config.training, len(training))
-    config = config.changed({f"training.{name}": value for name, value in chosen.items()})
-    notes = ranks.on_main(lambda: clouds.notes_in(folder.path))
-    if shown:
-        for note in notes:
-            say(note)
-        say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {where_computed(device)}")
-        if chosen:
-            say("Chosen: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
-        if config.start is None and len(training) < FEW and not is_shapes(config.data.source):
-            say(
-                "So few clouds make a worse encoder from initial weights than the one in the package is as it is: "
-                "`i2pmae embed DATA` uses that, and `i2pmae pretrain best --start tiny` goes on from it."
-            )
-    setting = Setting(config, training, device, folder.path, shown, teacher)
-    task = METHODS[config.method.name].build(setting)
-    untrained, started = task.untrained(), None
-    if config.start is not None:
-        done = begin(task, config.start)
-        started = copy.deepcopy(task.student)
-        if shown:
-            say(f"Going on from {config.start}: {done}")
-    return _Run(config, clouds, training, task, untrained, started, device, shown, chosen)
-
-
-def _train(run: _Run, folder: RunFolder, resume: bool, hooks: Sequence[Hook]) -> FitResult:
+def _train(run: OpenedRun, folder: RunFolder, resume: bool, hooks: Sequence[Hook]) -> FitResult:
     config = run.config
     watch: list[Hook] = []
     if config.output.watch_epochs and run.training.labels is not None:
@@ -233,7 +128,7 @@ def _train(run: _Run, folder: RunFolder, resume: bool, hooks: Sequence[Hook]) ->
     )
 
 
-def _with_read_out(run: _Run) -> _Run:
+def _with_read_out(run: OpenedRun) -> OpenedRun:
     """The run with the read-out that cross-validation on its training clouds prefers, where that is asked for."""
     if not run.config.output.choose_pooling:
         return run
@@ -249,7 +144,7 @@ def _with_read_out(run: _Run) -> _Run:
     return replace(run, read_outs=found)
 
 
-def _probe(run: _Run) -> tuple[RunRecord | None, EmbeddingScatter | None]:
+def _probe(run: OpenedRun) -> tuple[RunRecord | None, EmbeddingScatter | None]:
     """The probes of the run, where they are wanted and the data has labels for them."""
     if not run.config.output.probe or run.clouds.labels is None:
         return None, None
@@ -260,7 +155,7 @@ def _probe(run: _Run) -> tuple[RunRecord | None, EmbeddingScatter | None]:
         return None, None
 
 
-def _record(run: _Run, fitted: FitResult, probe: RunRecord | None, seconds: float) -> RunRecord:
+def _record(run: OpenedRun, fitted: FitResult, probe: RunRecord | None, seconds: float) -> RunRecord:
     """What the run found: the probe of its final weights, and how the training went."""
     config = run.config
     figures = fitted.figures(len(run.training))
@@ -281,7 +176,7 @@ def _record(run: _Run, fitted: FitResult, probe: RunRecord | None, seconds: floa
     )
 
 
-def _report(run: _Run, fitted: FitResult, record: RunRecord, scatter: EmbeddingScatter | None) -> ReportContent:
+def _report(run: OpenedRun, fitted: FitResult, record: RunRecord, scatter: EmbeddingScatter | None) -> ReportContent:
     config, clouds = run.config, run.clouds
     held_out = clouds.split("test") if clouds.splits is not None and "test" in clouds.splits else clouds
     probe = None
@@ -309,7 +204,7 @@ def _report(run: _Run, fitted: FitResult, record: RunRecord, scatter: EmbeddingS
     )
 
 
-def _context(run: _Run) -> RunContext:
+def _context(run: OpenedRun) -> RunContext:
     """What the run was, for the words and the commands of its report."""
     config, data, default = run.config, run.config.data, DataConfig()
     reading = {"--up": (data.up, default.up), "--labels": (data.labels, default.labels)}
@@ -324,14 +219,14 @@ def _context(run: _Run) -> RunContext:
     )
 
 
-def _curves(run: _Run, fitted: FitResult) -> Mapping[str, tuple[Any, Any]]:
+def _curves(run: OpenedRun, fitted: FitResult) -> Mapping[str, tuple[Any, Any]]:
     """Losses and figures by title, those of what was trained before last."""
     history, titles = fitted.history, fitted.titles
     names = (*history.losses, "total", "learning_rate")
     return {**{titles.get(name, name): (history["step"], history[name]) for name in names}, **run.task.earlier()}
 
 
-def _facts(run: _Run, record: RunRecord) -> dict[str, str]:
+def _facts(run: OpenedRun, record: RunRecord) -> dict[str, str]:
     """What the run was, in words."""
     config, figures = run.config, record.figures
     parameters = sum(parameter.numel() for parameter in run.task.student.parameters())
@@ -351,7 +246,7 @@ def _facts(run: _Run, record: RunRecord) -> dict[str, str]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def _started(run: _Run, record: RunRecord) -> str:
+def _started(run: OpenedRun, record: RunRecord) -> str:
     """Which weights it went on from, and how good these were; empty for a run from initial weights."""
     if run.config.start is None:
         return ""

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from i2pmae.commands.pretrain import open_run
+from i2pmae.commands.pretrain_opened import open_run
 from i2pmae.commands.stored import command_of, run_config
 from i2pmae.common.errors import UsageError
 from i2pmae.common.files import near_folders
@@ -15,7 +15,8 @@ from i2pmae.tasks.config import TaskRunConfig
 from i2pmae.tasks.run import TWIN_FOLDER, set_up
 from i2pmae.tasks.start import speaker
 from i2pmae.teachers.lessons import AnyTeacher
-from i2pmae.training.replay import Replayed, replay_step
+from i2pmae.training.replay import replay_step
+from i2pmae.training.replayed import Replayed
 
 __all__ = ["replay"]
 

@@ -95,11 +95,12 @@ class CachedRows:
             if lack is not None:
                 self._build(lack, said, clouds, batch, device, shown)
             ranks.barrier()
-            if self._lack() is not None:  # as it was before
+            self._where = self._found()
+            if not _whole(self._where):  # it is as it was before
                 for shelf in self._shelves.values():
                     shelf.look()
-            self._where = self._found()
-        if self._lack() is not None:
+                self._where = self._found()
+        if not _whole(self._where):
             raise I2PError(
                 f"The teacher's maps in {self.folder} were removed while they were made, or are on a disk that only "
                 "some machines of the run see. Run again, with a cache that all see (data.cache)."
@@ -199,3 +200,8 @@ class CachedRows:
                 "stays: free some space and run again, choose another cache with data.cache, or train without "
                 "cache_teacher."
             ) from error
+
+
+def _whole(found: Mapping[str, Where]) -> bool:
+    """Whether all is there."""
+    return all((where >= 0).all() for where in found.values())

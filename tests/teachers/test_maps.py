@@ -279,3 +279,16 @@ def test_a_full_disk_is_explained_and_what_is_done_stays(tmp_path, monkeypatch):
     rest = Looking()
     check(build(tmp_path, rest, batch=1))
     assert rest.calls == 44 - done
+
+
+def test_the_note_of_a_shard_that_was_removed_is_not_taken_for_that_of_the_next(tmp_path):
+    shard = build(tmp_path, Looking()).folder / "maps-00000.npy"
+    shard.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, Looking(when=2, action=interrupt))
+    assert not shard.with_suffix(".json").exists()
+    check(build(tmp_path, Looking()))
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt

@@ -147,6 +147,7 @@ class _Writer:
     def __init__(self, stem: Path, row: tuple[int, ...]) -> None:
         self.part, self.done, self.begun = stem.with_name(stem.name + PART), 0, time.monotonic()
         self._stem = stem
+        stem.with_name(stem.name + NOTE).unlink(missing_ok=True)  # of a shard of that name that somebody removed
         self._rows, self._keys = self.part.open("wb"), stem.with_name(stem.name + KEYS).open("wb")
         self._rows.write(_header((0, *row)))
 

@@ -2,7 +2,8 @@
 
     python scripts/evidence.py objectives --data modelnet40.npz --up z --teacher FOLDER --output runs/evidence
 
-FOLDER is ViT-Ti/16 of ImageNet (vit_tiny_patch16_224) as Hugging Face stores it. Every row is a recipe with changes,
+FOLDER is ViT-Ti/16 of ImageNet (vit_tiny_patch16_224) as Hugging Face stores it. Where a trained student teaches,
+``--student`` is its run: one of `longer`, with ``--keep``. Every row is a recipe with changes,
 pre-trained on a share of the training clouds without their labels, once for each seed, and judged on frozen features: a
 linear SVM (for every read-out) and nearest neighbours, both fitted on 3000 training clouds, and 5-way 10-shot tasks.
 ``--judge held-out`` scores 1969 training clouds that nothing was fitted on, for whatever is to be chosen; ``test`` the
@@ -59,7 +60,7 @@ class Row:
     name: str
     """What to call it."""
     recipe: str
-    """RECIPE@field=value,…; TEACHER stands for the teacher's folder."""
+    """RECIPE@field=value,…; TEACHER stands for the teacher's folder, STUDENT for the run of a trained student."""
     epochs: int
     """Passes over the share; 0 for initial weights."""
     share: float = 0.25
@@ -92,7 +93,11 @@ LONGER = tuple(
 SHARES = tuple(
     Row(f"{share:.0%}", "best@teacher=TEACHER", round(1 / share), share) for share in (0.01, 0.05, 0.1, 0.3, 0.6, 1.0)
 )
+BEST = Row("best", "best@teacher=TEACHER", 4)
+"""What the rows of a comparison change."""
 MASKS = (
+    BEST,
+    Row("random masks", "best@teacher=TEACHER,guidance.kind=random", 4),
     *(Row(f"mask ratio {ratio}", f"best@teacher=TEACHER,model.mask_ratio={ratio}", 4) for ratio in (0.6, 0.7, 0.9)),
     Row("guidance by rank", "best@teacher=TEACHER,guidance.kind=rank", 4),
     Row("guidance by logarithm", "best@teacher=TEACHER,guidance.kind=log", 4),
@@ -102,6 +107,7 @@ MASKS = (
     Row("sampling by saliency, 0.5", "best@teacher=TEACHER,sampling.alpha=0.5", 4),
 )
 DENSE = (
+    BEST,
     Row("all tokens", "best@teacher=TEACHER,loss.tokens=all", 4),
     Row("second pass", "best@teacher=TEACHER,loss.second_mask_ratio=0", 2),
     Row("hidden points left out", "best@teacher=TEACHER,loss.hidden='left out'", 4),
@@ -115,6 +121,8 @@ DENSE = (
     Row("turned about the vertical axis", "best@teacher=TEACHER,turn=180", 4),
     Row("average of weights", "best@teacher=TEACHER,optimiser.average=0.99", 4),
     Row("batch 64, rate scaled", "best@teacher=TEACHER,batch_size=64,optimiser.rate_batch=32", 4),
+    Row("two teachers, embedded beside", "best@teacher=TEACHER+embedded", 4),
+    Row("a trained student as teacher", "best@teacher=run:STUDENT,guidance.kind=random", 4),
 )
 FEW = 200 / 9843
 OWN_SETS = (
@@ -169,6 +177,10 @@ class Options:
     """Epochs instead of those of the rows."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """The teacher's arithmetic."""
+    student: Path | None = None
+    """The run of a trained student, for rows that it teaches; without it they are left out."""
+    keep: bool = False
+    """Keep the folders of runs."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +261,9 @@ def main() -> None:
         for row in chosen:
             if row.name in (OWN, OWN_RANDOM, SHUFFLED) and seed != options.seeds[0]:
                 continue
+            if "STUDENT" in row.recipe and options.student is None:
+                say(f"{row.name}: left out, it needs --student")
+                continue
             found = _stored(path)
             if f"seed-{seed}" in found.children.get(row.name, _empty()).children:
                 continue
@@ -283,7 +298,8 @@ def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
         judge = judge.shuffled()
     if row.recipe == "tiny" and not row.epochs:
         return _judged(RunRecord(kind="pretrain"), judge.scores(i2pmae.load("tiny", device="cpu")), {}, seed)
-    variant = parse_variant(row.recipe.replace("TEACHER", options.teacher))
+    recipe = row.recipe.replace("TEACHER", options.teacher).replace("STUDENT", str(options.student))
+    variant = parse_variant(recipe)
     folder = options.output / "runs" / f"{options.comparison}-{row.name}-{seed}".replace("/", "_").replace(" ", "-")
     changes: dict[str, Any] = {
         "data.source": options.data,
@@ -307,7 +323,8 @@ def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
         record, encoder = RunRecord(kind="pretrain"), _untrained(config)
     spent = time.process_time() - before
     scores = judge.scores(encoder)
-    shutil.rmtree(folder, ignore_errors=True)
+    if not options.keep:
+        shutil.rmtree(folder, ignore_errors=True)
     figures = {**record.figures, "processor_seconds": round(spent, 1)}
     return _judged(record, scores, figures, seed).changed(recipe=row.recipe, method=config.method.name)
 

@@ -140,6 +140,20 @@ OWN_SETS = (
         )
         for epochs, rate in ((20, 1e-3), (20, 1e-4), (100, 1e-4))
     ),
+    Row(
+        "200 clouds, from tiny, 20 epochs at 0.0001, embedded teacher",
+        "best@teacher=embedded,start=tiny,optimiser.learning_rate=0.0001",
+        20,
+        FEW,
+    ),
+    *(
+        Row(
+            f"a quarter of the clouds, from tiny, 4 epochs at {rate}",
+            f"best@teacher=TEACHER,start=tiny,optimiser.learning_rate={rate}",
+            4,
+        )
+        for rate in (1e-3, 1e-4)
+    ),
 )
 COMPARISONS: dict[str, tuple[Row, ...]] = {
     "objectives": OBJECTIVES,

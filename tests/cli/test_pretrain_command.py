@@ -6,7 +6,7 @@ from i2pmae.cli.pretrain import COMMAND
 from i2pmae.common.errors import UsageError
 from i2pmae.methods import recipes
 from i2pmae.methods.config import PretrainConfig
-from i2pmae.runs.record import RunRecord, Score
+from i2pmae.runs.record import START, RunRecord, Score
 from tests.cli.conftest import Call
 
 RECIPES = recipes()
@@ -20,6 +20,27 @@ def read_options(arguments: list[str]) -> tuple[PretrainConfig, bool]:
 
 def test_no_arguments_mean_the_default_recipe() -> None:
     assert read_options([]) == (RECIPES["default"](), False)
+
+
+@pytest.mark.parametrize(
+    ("line", "recipe", "start"),
+    [
+        ("--data scans/", "adapt", "tiny"),
+        ("--data=scans/ --epochs 3", "adapt", "tiny"),
+        ("--data modelnet40=folder", "adapt", "tiny"),
+        ("--data shapes", "default", None),
+        ("best --data scans/", "best", None),
+        ("--data scans/ --model.group-counts 128 64 16", "best", None),
+    ],
+)
+def test_on_clouds_of_ones_own_it_goes_on_from_the_weights_in_the_package(
+    line: str, recipe: str, start: str | None
+) -> None:
+    config, _ = read_options(line.split())
+    assert (config.recipe, config.start) == (recipe, start)
+    rate = RECIPES["best"]().training.optimiser.learning_rate * (0.1 if recipe == "adapt" else 1)
+    assert config.training.optimiser.learning_rate == pytest.approx(rate)
+    assert recipe == "default" or config.data.clouds is None
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -173,3 +194,14 @@ def test_the_outcome_is_printed(call: Call, monkeypatch: pytest.MonkeyPatch, tmp
     assert f"report        {tmp_path / 'report.html'}" in out
     assert "untrained 50.0%, trained 75.0% (chance 25.0%" in out
     assert "coordinates 0.2500, semantics 0.5000" in out
+    assert "advice" not in out
+    begun = score.changed(scores={"accuracy": Score(mean=0.8)})
+
+    def worse(config: PretrainConfig, *, resume: bool = False) -> RunRecord:
+        found = fake(config, resume=resume)
+        return found.changed(children={**found.children, START: begun})
+
+    monkeypatch.setattr("i2pmae.commands.pretrain.pretrain", worse)
+    _, out, _ = call("pretrain", "tiny", "--output", tmp_path)
+    assert "untrained 50.0%, at the start 80.0%, trained 75.0%" in out
+    assert "advice        the weights that it went on from score better here" in out

@@ -93,11 +93,29 @@ def test_without_a_configuration_it_is_the_default_one(
 
     monkeypatch.setattr(module, "open_run", stop)
     with pytest.raises(i2pmae.UsageError, match="far enough"):
-        i2pmae.pretrain(data=clouds, epochs=3, output=tmp_path / "run", shown=False)
-    assert seen == [i2pmae.recipe("default").changed(data=clouds, epochs=3, output=tmp_path / "run")]
+        i2pmae.pretrain(clouds=40, epochs=3, output=tmp_path / "run", shown=False)
+    assert seen == [i2pmae.recipe("default").changed(clouds=40, epochs=3, output=tmp_path / "run")]
     assert not (tmp_path / "run").exists()
     with pytest.raises(i2pmae.UsageError, match="Did you mean"):
         i2pmae.pretrain(epoch=3)
+
+
+def test_clouds_of_ones_own_go_on_from_the_weights_in_the_package(
+    clouds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[PretrainConfig] = []
+
+    def stop(config: PretrainConfig, *_: object) -> None:
+        seen.append(config)
+        raise i2pmae.UsageError("far enough")
+
+    monkeypatch.setattr(module, "open_run", stop)
+    for sizes in ({}, {"model.group_counts": (64, 32, 16)}):
+        with pytest.raises(i2pmae.UsageError, match="far enough"):
+            i2pmae.pretrain(data=clouds, output=tmp_path / "run", shown=False, **sizes)
+    assert [config.recipe for config in seen] == ["adapt", "best"]
+    assert [config.start for config in seen] == ["tiny", None]
+    assert seen[0].method.model == i2pmae.recipe("best").method.model
 
 
 def test_there_must_be_a_run_to_resume(config: PretrainConfig, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ and report.html. The options are those of the recipe's method.
 examples:
   i2pmae pretrain
   i2pmae pretrain point-mae-tiny --data meshes/ --up z
-  i2pmae pretrain best --data meshes/ --up z --output runs/meshes --epochs 50
-  i2pmae pretrain best --start tiny --data scans/     goes on from the weights in the package
+  i2pmae pretrain --data scans/ --up z                goes on from the weights in the package, as the recipe adapt
+  i2pmae pretrain best --data meshes/ --up z --output runs/meshes --epochs 50                begins anew
   i2pmae pretrain --config runs/meshes/config.yaml --output runs/again --seed 1
   i2pmae pretrain --output runs/meshes --resume
 """
@@ -55,12 +55,16 @@ class PretrainCommand(ConfiguredCommand["PretrainConfig"]):
     """Pre-training: a recipe, then options."""
 
     def prepared(self, base: "PretrainConfig", spelled: Mapping[str, str]) -> "PretrainConfig":
-        """The recipe with the sizes of the weights that it is to go on from."""
-        if "start" not in spelled:
+        """The recipe for the data, where none is named, with the sizes of the weights that it is to go on from."""
+        data = spelled.get("data", base.data.source)
+        if "start" not in spelled and data == base.data.source:
             return base
-        from i2pmae.commands.pretrain_start import with_sizes
+        from i2pmae.commands.pretrain_start import usual_recipe, with_sizes
 
-        return with_sizes(base, spelled["start"])
+        if base.recipe == self.default:
+            sized = any(name.startswith("model.") for name in spelled)
+            base = self.recipes()[usual_recipe(data, sized=sized)]()
+        return with_sizes(base, spelled["start"]) if "start" in spelled else base
 
 
 COMMAND = PretrainCommand(
@@ -95,5 +99,7 @@ def _summary(record: "RunRecord") -> str:
             f"untrained {record.twin.accuracy:.1%}, {begun}trained {record.accuracy:.1%} (chance {record.chance:.1%}; "
             f"{record.train_clouds} clouds to train, {record.test_clouds} to test)"
         )
+        if start is not None and start.accuracy > record.accuracy:
+            rows["advice"] = "the weights that it went on from score better here: stay with them"
     width = max(map(len, rows))
     return "\n".join(f"{name:{width}}  {value}" for name, value in rows.items())

@@ -8,7 +8,7 @@ from typing import Any
 
 from i2pmae.commands.pretrain_opened import OpenedRun, open_run
 from i2pmae.commands.pretrain_probe import Watch, compare_probes, cross_validated
-from i2pmae.commands.pretrain_start import with_sizes
+from i2pmae.commands.pretrain_start import usual_recipe, with_sizes
 from i2pmae.common import ranks
 from i2pmae.common.errors import CheckpointError, DataError
 from i2pmae.common.progress import say
@@ -50,7 +50,8 @@ def pretrain(
     >>> i2pmae.pretrain(i2pmae.recipe("tiny"), data="my/scans", up="z", epochs=50, output="runs/scans")
 
     Args:
-        config: the run; the recipe ``default`` where absent.
+        config: the run; where absent, the recipe ``default`` for built-in shapes, and ``adapt``, which goes on from
+            the weights in the package, for other data.
         teacher: a 2D model of your own, any object with the methods of :class:`~i2pmae.teachers.base.Teacher`, in the
             place of the one that the configuration names; or one that sees points,
             :class:`~i2pmae.teachers.lessons.PointTeacher`.
@@ -66,8 +67,9 @@ def pretrain(
             :mod:`i2pmae.common.errors`.
     """
     hooks = check_callbacks(callbacks)
-    config = config or recipes()["default"]()
-    if (start := changes.pop("start", None)) is not None:
+    start = changes.pop("start", None)
+    config = config or _usual(changes)
+    if start is not None:
         config = with_sizes(config, start)
     config = config.changed(changes)
     started = time.monotonic()
@@ -88,6 +90,13 @@ def pretrain(
         ranks.on_main(lambda: save_weights(folder.path, run.task.student, run.record()))
         probe, scatter = _probe(run)
         return ranks.on_main(lambda: _store(run, folder, fitted, probe, scatter, time.monotonic() - started))
+
+
+def _usual(changes: Mapping[str, Any]) -> PretrainConfig:
+    """The recipe for what the changes name."""
+    base = recipes()["default"]()
+    whole = base.changed(changes)
+    return recipes()[usual_recipe(whole.data.source, sized=whole.method.model != base.method.model)]()
 
 
 def _store(

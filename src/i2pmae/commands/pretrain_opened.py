@@ -108,7 +108,7 @@ def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | No
         if config.start is None and len(training) < FEW and not is_shapes(config.data.source):
             say(
                 "So few clouds make a worse encoder from initial weights than the one in the package is as it is: "
-                "`i2pmae embed DATA` uses that, and `i2pmae pretrain best --start tiny` goes on from it."
+                "`i2pmae embed DATA` uses that, and `i2pmae pretrain --data DATA` goes on from it."
             )
     setting = Setting(config, training, device, folder.path, shown, teacher)
     task = METHODS[config.method.name].build(setting)

@@ -1,16 +1,27 @@
 """Pre-training that goes on from given weights: their sizes, and what is taken over."""
 
 from i2pmae.common.errors import CheckpointError, UsageError
-from i2pmae.data.sources.named import files_axis
+from i2pmae.data.sources.named import files_axis, is_shapes
 from i2pmae.encoders.config import EncoderConfig
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.methods.task import PretrainTask
 from i2pmae.weights.transfer import Transfer, load_pretrained, pretrained_record
 
-__all__ = ["begin", "with_axis", "with_sizes"]
+__all__ = ["begin", "usual_recipe", "with_axis", "with_sizes"]
 
 NO_SIZES = ("mask_ratio", "mask_kind")
 """Fields of a model that are no sizes: what is masked depends on the objectives, and the recipe says it."""
+
+
+def usual_recipe(source: str, *, sized: bool = False) -> str:
+    """The recipe where nobody names one: the main job on built-in shapes, ``adapt`` on clouds of one's own.
+
+    A few hundred clouds make a worse encoder from initial weights than the one in the package is (docs/results.md). A
+    model of other sizes (``sized``) cannot go on from it: ``best`` begins anew.
+    """
+    if is_shapes(source):
+        return "default"
+    return "best" if sized else "adapt"
 
 
 def with_sizes(config: PretrainConfig, start: str) -> PretrainConfig:
@@ -69,7 +80,7 @@ def begin(task: PretrainTask, start: str) -> Transfer:
                     f"Pre-training cannot go on from {start}: its encoder is of other sizes.",
                     *(differing or [str(error)]),
                     "Leave the sizes out: `i2pmae pretrain RECIPE --start` and i2pmae.pretrain(start=...) take those "
-                    "of the weights.",
+                    "of the weights. Or begin with initial weights: `i2pmae pretrain best` does.",
                 ]
             )
         ) from None

@@ -17,6 +17,7 @@ from i2pmae.methods.i2p_mae.config import (
 )
 from i2pmae.methods.tiny import TINY_TRAINING, named
 from i2pmae.training.config import OptimiserConfig, TrainingConfig
+from i2pmae.weights.named import DEFAULT
 
 __all__ = ["I2P_MAE_RECIPES", "POINT_M2AE_RECIPES", "SIZES"]
 
@@ -61,6 +62,11 @@ def best() -> PretrainConfig:
     """`tiny` with vectors of whole views as targets too, read out at all levels: see docs/results.md."""
     whole = WholeConfig(regression=1.0, contrast=0.1, others=512)
     return named(tiny(), "best").changed(whole=whole, pooling="levels:mean|max")
+
+
+def adapt() -> PretrainConfig:
+    """`best` that goes on from the weights in the package at a tenth of the rate: for a set of one's own."""
+    return named(best(), "adapt").changed({"start": DEFAULT, "optimiser.learning_rate": 1e-4})
 
 
 def small() -> PretrainConfig:
@@ -141,6 +147,7 @@ def paper_neither() -> PretrainConfig:
 I2P_MAE_RECIPES: Recipes = {
     "default": default,
     "best": best,
+    "adapt": adapt,
     "tiny": tiny,
     "small": small,
     "paper": paper,

@@ -29,6 +29,7 @@ from i2pmae.common.progress import say
 from i2pmae.common.seeds import numpy_generator
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
+from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.evaluation.features import embed_set
 from i2pmae.evaluation.folds import few_shot_folds
@@ -37,9 +38,12 @@ from i2pmae.methods import METHODS
 from i2pmae.methods.base import Setting
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig
+from i2pmae.methods.task import PretrainTask
 from i2pmae.runs.record import RunRecord, Score, describe_run
 from i2pmae.teachers.loading import load_teacher
 from i2pmae.teachers.maps import look
+from i2pmae.training.hooks.base import Hook
+from i2pmae.training.task import Task
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.record import ModelRecord
 
@@ -155,6 +159,12 @@ OWN_SETS = (
         for rate in (1e-3, 1e-4)
     ),
 )
+CURVES = tuple(
+    replace(row, epochs=12)
+    for row in OBJECTIVES
+    if row.name in ("Point-M2AE", "I2P-MAE as published", "+ both (best)", "best, random teacher")
+)
+"""What is scored every second epoch on the way, on held-out training clouds: the test clouds are read once."""
 COMPARISONS: dict[str, tuple[Row, ...]] = {
     "objectives": OBJECTIVES,
     "longer": LONGER,
@@ -162,6 +172,7 @@ COMPARISONS: dict[str, tuple[Row, ...]] = {
     "masks": MASKS,
     "dense": DENSE,
     "own-sets": OWN_SETS,
+    "curves": CURVES,
 }
 
 
@@ -250,6 +261,15 @@ class Judge:
         found["5-way 10-shot"] = Score.of(self._few_shot(widest))
         return found
 
+    def one_score(self, encoder: Encoder) -> float:
+        """The accuracy of an SVM on the widest read-out alone."""
+        labels, trained = self.clouds.labels, self.clouds.splits == "train"
+        assert labels is not None
+        features = embed_set(encoder.read_out(WHOLE), self.clouds, shown=False)
+        return probe_features(
+            "svm", features[trained], labels[trained], features[~trained], labels[~trained], folds=3
+        ).accuracy
+
     def _few_shot(self, features: np.ndarray) -> list[float]:
         """The accuracy of ten folds."""
         labels = self.clouds.labels
@@ -259,6 +279,24 @@ class Judge:
             a, b = fold.train_rows, fold.test_rows
             found.append(probe_features("svm", features[a], labels[a], features[b], labels[b]).accuracy)
         return found
+
+
+class Curve(Hook):
+    """Scores the student every second epoch, by SVM on its widest read-out."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge, self.begun, self.judging = judge, time.process_time(), 0.0
+        self.figures: dict[str, float] = {}
+
+    def after_epoch(self, epoch: int, task: Task) -> None:
+        """Note the accuracy, and the processor time that training has taken so far."""
+        assert isinstance(task, PretrainTask)
+        if epoch % 2:
+            return
+        now = time.process_time()
+        self.figures[f"after {epoch} epochs/seconds"] = round(now - self.begun - self.judging, 1)
+        self.figures[f"after {epoch} epochs/svm"] = self.judge.one_score(_encoder(task, task.student))
+        self.judging += time.process_time() - now
 
 
 def main() -> None:
@@ -282,7 +320,8 @@ def main() -> None:
             if f"seed-{seed}" in found.children.get(row.name, _empty()).children:
                 continue
             say(f"{row.name}, seed {seed}")
-            _keep(path, row, seed, _measured(options, row, seed, judge))
+            curve = Curve(Judge.of(clouds, "held-out")) if name == "curves" else None
+            _keep(path, row, seed, _measured(options, row, seed, judge, curve))
 
 
 def _empty() -> RunRecord:
@@ -304,8 +343,8 @@ def _keep(path: Path, row: Row, seed: int, made: RunRecord) -> None:
     say(f"{row.name}, seed {seed}: " + ", ".join(f"{name} {score.mean:.1%}" for name, score in made.scores.items()))
 
 
-def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
-    """One run of a row, judged."""
+def _measured(options: Options, row: Row, seed: int, judge: Judge, curve: Curve | None) -> RunRecord:
+    """One run of a row, judged; on the way too where there is a curve."""
     if row.recipe.startswith(VECTORS):
         return _own_vectors(row.recipe.removeprefix(VECTORS).replace("TEACHER", options.teacher), options, judge)
     if row.name == SHUFFLED:
@@ -331,7 +370,8 @@ def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
     config = variant.config.changed(changes)
     before = time.process_time()
     if row.epochs:
-        record = i2pmae.pretrain(config, resume=folder.exists(), shown=False)
+        hooks = [] if curve is None else [curve]
+        record = i2pmae.pretrain(config, resume=folder.exists(), shown=False, callbacks=hooks)
         encoder = i2pmae.load(folder)
     else:
         record, encoder = RunRecord(kind="pretrain"), _untrained(config)
@@ -339,7 +379,7 @@ def _measured(options: Options, row: Row, seed: int, judge: Judge) -> RunRecord:
     scores = judge.scores(encoder)
     if not options.keep:
         shutil.rmtree(folder, ignore_errors=True)
-    figures = {**record.figures, "processor_seconds": round(spent, 1)}
+    figures = {**record.figures, "processor_seconds": round(spent, 1), **({} if curve is None else curve.figures)}
     return _judged(record, scores, figures, seed).changed(recipe=row.recipe, method=config.method.name)
 
 
@@ -355,10 +395,14 @@ def _untrained(config: PretrainConfig) -> Encoder:
         clouds = config.data.open(seed=config.training.seed, shown=False)
         part = config.data.training_part(clouds, config.training.seed)
         task = METHODS[config.method.name].build(Setting(config, part, torch.device("cpu"), Path(folder), False, None))
-    record = ModelRecord(
-        method=config.method.name, points=1024, pooling=config.method.pooling, model=task.student.config
-    )
-    return Encoder(task.untrained(), record, "cpu")
+    return _encoder(task, task.untrained())
+
+
+def _encoder(task: PretrainTask, model: PointModel) -> Encoder:
+    """A model of a task as an encoder."""
+    config = task.config
+    record = ModelRecord(method=config.name, points=task.points, pooling=config.pooling, model=task.student.config)
+    return Encoder(model, record, "cpu")
 
 
 def _own_vectors(name: str, options: Options, judge: Judge) -> RunRecord:

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,19 @@ def test_processes_that_are_all_killed_are_an_error(capfd):
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert run_together(2, [sys.executable, "-c", code]) == 1
     assert "All 2 processes were killed" in capfd.readouterr().err
+
+
+def test_sigterm_is_passed_on_to_all(tmp_path: Path):
+    ready = f"pathlib.Path({str(tmp_path)!r}, os.environ['RANK']).touch()"
+    stop = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))"
+    child = f"import os, pathlib, signal, sys, time; {stop}; {ready}; time.sleep(60)"
+    line = f"from i2pmae.cli.spread import run_together; sys.exit(run_together(2, [sys.executable, '-c', {child!r}]))"
+    process = subprocess.Popen([sys.executable, "-c", f"import sys; {line}"])
+    until = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(30) == 75
 
 
 def test_each_process_knows_its_place(tmp_path: Path):

@@ -149,6 +149,16 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(tmp_path):
     assert not list((tmp_path / "out").glob("*/seed-*"))
 
 
+def test_devices_are_processes_of_the_same_command(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("i2pmae.cli.spread.run_together", lambda count, command: asked.append((count, command)) or 3)
+    line = ["compare", "neither", "--device", "cpu", "--devices", "2", "--output", str(tmp_path / "out")]
+    assert main(line) == 3
+    assert [(count, command[1:]) for count, command in asked] == [(2, ["-m", "i2pmae", *line])]
+    with pytest.raises(UsageError, match="devices 2 means 2 processes"):
+        compare(config(tmp_path, devices=2, device="cpu"), shown=False)
+
+
 def test_the_command(tmp_path, capsys):
     out = str(tmp_path / "out")
     options = ["--data", labelled(tmp_path), "--epochs", "1", "--points", "256", "--seeds", "3", "--output", out]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import i2pmae
-from i2pmae.common.errors import CheckpointError, DataError, UsageError
+from i2pmae.common.errors import CheckpointError, DataError, I2PError, UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.retrieval import index as indexing
 from i2pmae.retrieval.index import Index
@@ -162,6 +162,18 @@ def test_what_cannot_be_indexed_leaves_nothing_behind(run: Path, scans: Path, tm
         made(run, scans, tmp_path / "i")
     with pytest.raises(UsageError, match="without regions"):
         i2pmae.search(tmp_path / "i", "ball/02.xyz", near=(0, 0, 0))
+
+
+@pytest.mark.parametrize("size", [500, 4000])
+def test_a_full_disk_is_an_error_that_leaves_nothing(
+    size: int, run: Path, scans: Path, tmp_path: Path, file_limit: Callable[[int], None]
+) -> None:
+    clouds = i2pmae.embed(run, scans, device="cpu", shown=False).clouds  # read before there is no room
+    file_limit(size)
+    with pytest.raises(I2PError, match=r"Cannot write the index .*i: .*Free some space"):
+        i2pmae.index(run, clouds, output=tmp_path / "i", device="cpu", shown=False)
+    file_limit(1 << 40)
+    assert not (tmp_path / "i").exists() and not list(tmp_path.glob(".i*"))
 
 
 @pytest.mark.parametrize("name", ["vectors.npy", "clouds.parquet", "regions.npy", "centres.npy"])

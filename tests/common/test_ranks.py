@@ -9,7 +9,7 @@ from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.ranks import ALONE, Part, Place, placed
 from i2pmae.common.seeds import torch_generator
 from i2pmae.encoders.layers import Dropout, DropPath
-from i2pmae.training.processes import count_devices, joined, started
+from i2pmae.training.processes import count_devices, joined
 
 CPU = torch.device("cpu")
 
@@ -94,59 +94,7 @@ def test_processes_of_one_machine_share_no_device(monkeypatch):
     assert ranks.place() == ALONE
 
 
-TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
-
-
-@pytest.fixture
-def environment(monkeypatch):
-    for name in (*TORCHRUN, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
-        monkeypatch.delenv(name, raising=False)
-
-    def given(values):
-        for name, value in values.items():
-            monkeypatch.setenv(name, value)
-
-    return given
-
-
-def test_the_place_of_a_process_is_what_torchrun_says(environment):
-    assert started() == ALONE
-    environment(TORCHRUN)
-    assert started() == Place(3, 4, 1, 2)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"LOCAL_RANK": "one"}, "other variables of torchrun.*cannot be used"),
-        ({"RANK": "4"}, "as many processes as the others"),
-        ({"LOCAL_WORLD_SIZE": "3"}, "as many processes as the others"),
-    ],
-)
-def test_places_that_cannot_be_are_refused(environment, changes, said):
-    environment(TORCHRUN | changes)
-    with pytest.raises(UsageError, match=said):
-        started()
-
-
-def test_the_place_of_a_process_is_what_srun_says(environment, monkeypatch):
-    for name in ("GROUP_RANK", "MASTER_ADDR", "MASTER_PORT"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    for name in TORCHRUN:
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    tasks = {"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NUM_NODES": "2", "SLURM_NODELIST": "n[7-8]"}
-    tasks |= {"SLURM_NTASKS_PER_NODE": "2"}
-    environment(tasks | {"SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_NODEID": "1", "SLURM_JOB_ID": "123"})
-    monkeypatch.setenv("SLURM_JOB_NAME", "python")
-    assert started() == Place(3, 4, 1, 2)
-    import os
-
-    assert os.environ["MASTER_ADDR"] == "n7" and int(os.environ["MASTER_PORT"]) > 1024
-
-
-def test_several_devices_need_several_processes(environment):
+def test_several_devices_need_several_processes():
     with pytest.raises(UsageError, match=r"devices 2 means 2 processes.*torchrun --nproc-per-node 2"), joined("cpu", 2):
         pass
     with joined("cpu", "auto"), joined("cpu"):

@@ -15,7 +15,7 @@ from i2pmae.common.ranks import Place, placed
 from i2pmae.training.checkpoint import checkpoint_path
 from i2pmae.training.engine import fit
 from i2pmae.training.history import History
-from tests.training.together import TASKS, clouds, settings, started
+from tests.training.together import ACCUMULATED, TASKS, clouds, settings, started
 
 NEAR = 1e-6
 """What the numbers of two processes may differ by from those of one, which compute in double precision."""
@@ -38,7 +38,7 @@ def ended(processes: list[subprocess.Popen], within: float = 600) -> tuple[list[
 def runs(tmp_path_factory) -> Path:
     """Folders ``1`` and ``2`` with the runs of one and of two processes."""
     folder = tmp_path_factory.mktemp("runs")
-    together = {world: started(world, [folder / str(world), 5, 0, *TASKS]) for world in (1, 2)}
+    together = {world: started(world, [folder / str(world), 5, 0, *TASKS, ACCUMULATED]) for world in (1, 2)}
     for processes in together.values():
         codes, said = ended(processes)
         assert not any(codes), said[-2000:]
@@ -65,6 +65,10 @@ def check(one: dict, other: dict, steps: int = 20) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_two_processes_end_as_one(runs, name):
     check(end(runs / "1" / name), end(runs / "2" / name))
+
+
+def test_two_processes_accumulate_as_one(runs):
+    check(end(runs / "1" / ACCUMULATED), end(runs / "2" / ACCUMULATED), steps=10)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -51,6 +51,10 @@ SEEN = 128
 """Points that a step sees of a cloud."""
 
 
+ACCUMULATED = "accumulated"
+"""Point-MAE whose steps are the gradients of two batches."""
+
+
 def small(build: Callable) -> Callable:
     """What builds a task, with the tasks of other tests at that number of points."""
 
@@ -202,6 +206,8 @@ def run(name: str, folder: Path, pause: float = 0.0, **changes) -> None:
     hooks: list[Hook] = [Slow(pause)]
     if name == "failing":
         name, hooks = "point-mae", [Failing()]
+    if name == ACCUMULATED:
+        name, changes["optimiser"] = "point-mae", {"accumulate": 2}
     if name == "apart":
         name, engine.shared_batches = "point-mae", lambda model, part: contextlib.nullcontext()
     task = exact(TASKS[name]())
@@ -219,22 +225,23 @@ def environment(rank: int, world: int, port: int) -> dict[str, str]:
 
 def started(world: int, arguments: list[object]) -> list[subprocess.Popen]:
     """Processes of one run that do what :func:`main` does with the arguments."""
+    return started_as(world, [sys.executable, "-m", "tests.training.together", *map(str, arguments)])
+
+
+def started_as(world: int, command: list[str], stdout: int | None = None) -> list[subprocess.Popen]:
+    """A command in processes of one run, as torchrun starts them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tests.training.together", *map(str, arguments)]
-    root = Path(__file__).parents[2]
-    return [
-        subprocess.Popen(command, env=environment(rank, world, port), cwd=root, stderr=subprocess.PIPE, text=True)
-        for rank in range(world)
-    ]
+    given = {"cwd": Path(__file__).parents[2], "stdout": stdout, "stderr": subprocess.PIPE, "text": True}
+    return [subprocess.Popen(command, env=environment(rank, world, port), **given) for rank in range(world)]
 
 
 def main() -> int:
     """``together.py FOLDER EPOCHS PAUSE NAME...``: runs in folders within the folder; the exit status of the command.
 
-    With the name ``failing`` the second process fails in the third step, with ``apart`` each has norms and dropout of
-    its own, with ``exchange`` nothing is trained (:func:`exchange_all`).
+    With the name ``accumulated`` two batches make a step, with ``failing`` the second process fails in the third step,
+    with ``apart`` each has norms and dropout of its own, with ``exchange`` nothing is trained (:func:`exchange_all`).
     """
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)

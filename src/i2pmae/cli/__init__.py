@@ -13,6 +13,7 @@ from typing import NoReturn
 from i2pmae.common.errors import I2PError, ToldElsewhere, TrainingInterrupted, UsageError, near_names
 from i2pmae.common.memory import keep_freed_memory
 from i2pmae.common.ranks import leave
+from i2pmae.common.started import started
 
 __all__ = ["COMMANDS", "main", "run"]
 
@@ -45,6 +46,9 @@ COMMANDS: dict[str, str] = {
     "teachers": "List the 2D models that can teach.",
 }
 """The sub-commands, each a module of this package with a function ``run(arguments)``, and what they do."""
+
+TOGETHER = {"pretrain", "finetune", "segment", "fewshot", "compare", "embed", "probe", "predict", "data prepare"}
+"""What several processes do together; the rest is the work of one."""
 
 TRY_AGAIN = 75
 """The exit status that says so: EX_TEMPFAIL of sysexits.h."""
@@ -124,11 +128,28 @@ def _dispatch(arguments: list[str]) -> None:
         # Pydantic would add links to its own pages to messages that are for users of this command.
         os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")
         keep_freed_memory()
+        if not TOGETHER & {first, " ".join(arguments[:2])}:
+            _check_alone(first)
         importlib.import_module(f"i2pmae.cli.{first}").run(arguments[1:])
     else:
         kind = "option" if first.startswith("-") else "command"
         near = near_names(first, ["--help", "--version", "--debug"] if kind == "option" else COMMANDS)
         raise UsageError(f"Unknown {kind} {first!r}. {near} `i2pmae --help` explains all.")
+
+
+def _check_alone(command: str) -> None:
+    """:class:`UsageError` where this process is one of several, of which the first alone says so."""
+    place = started()
+    if place.world > 1:
+        message = (
+            f"`i2pmae {command}` is the work of one process, and this is one of {place.world} (by RANK and WORLD_SIZE, "
+            "or by srun): start it alone."
+        )
+        if place.rank:
+            told = ToldElsewhere(message)
+            told.status = 2
+            raise told
+        raise UsageError(message)
 
 
 def _help() -> str:

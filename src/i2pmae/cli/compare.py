@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from i2pmae.cli.options import parse
-from i2pmae.cli.spread import print_once
+from i2pmae.cli.spread import print_once, spread
 from i2pmae.commands.compare_config import CompareConfig
 from i2pmae.common.errors import UsageError
 
@@ -43,6 +43,7 @@ class CompareOptions(CompareConfig):
 def run(arguments: Sequence[str]) -> None:
     """Train every cell, then print the table and where everything is."""
     config, resume = read_options(arguments)
+    spread(config.training.devices, config.training.device, "compare", arguments)
     from i2pmae.commands.compare import compare, comparison_table
 
     record = compare(config, resume=resume)

@@ -80,8 +80,8 @@ class Prepare:
     """Write a data set to one folder that opens at once, with checksums.
 
     The folder can be given to --data. A call that was stopped goes on where it
-    was when it is made again. torchrun starts several processes, on one machine
-    or on several that share the folder, each of which reads its share.
+    was when it is made again. torchrun or srun starts several processes, on one
+    machine or on several that share the folder, each of which reads its share.
 
     Examples:
       i2pmae data prepare shapenet55=~/data/ShapeNet55-34 --output shapenet55

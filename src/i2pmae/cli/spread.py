@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Literal
 
+from i2pmae.common.ranks import ALONE
+from i2pmae.common.started import started
+
 __all__ = ["print_once", "run_together", "spread"]
 
 GRACE = 30.0
@@ -24,8 +27,7 @@ def spread(devices: int | Literal["auto"], device: str, command: str, arguments:
     """
     if devices == 1:
         return
-    from i2pmae.common.ranks import ALONE
-    from i2pmae.training.processes import count_devices, started
+    from i2pmae.training.processes import count_devices
 
     count = count_devices(devices, device)
     if count > 1 and started() == ALONE:
@@ -34,8 +36,6 @@ def spread(devices: int | Literal["auto"], device: str, command: str, arguments:
 
 def print_once(text: str, end: str = "\n") -> None:
     """Print a result; of several processes of a run, which all have it, the first does."""
-    from i2pmae.training.processes import started
-
     if started().rank == 0:
         print(text, end=end)
 

@@ -58,7 +58,10 @@ def compare(
     whole = config if isinstance(config, CompareConfig) else CompareConfig(recipes=tuple(config))
     whole = whole.changed(changes)
     cells = _cells(whole)
-    with joined(whole.training.device), prepare_run_folder(whole.output.folder, whole, resume) as folder:
+    with (
+        joined(whole.training.device, whole.training.devices),
+        prepare_run_folder(whole.output.folder, whole, resume) as folder,
+    ):
         _check_data(cells[0][1][0], shown)
         _check_teachers(cells)
         rows: dict[str, RunRecord] = {}
@@ -112,6 +115,7 @@ def _run(config: CompareConfig, variant: Variant, seed: int) -> PretrainConfig:
             "data.cache": data.cache or output.folder / "cache",
             "training.seed": seed,
             "training.device": training.device,
+            "training.devices": training.devices,
             "output.folder": output.folder / _folder_name(variant.name) / f"seed-{seed}",
             "output.probe": True,
             "output.probe_on": output.probe_on,

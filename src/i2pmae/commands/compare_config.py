@@ -46,6 +46,9 @@ class CompareTraining(Config):
     """Teacher of all recipes that have one; each recipe's own where absent."""
     device: Annotated[str, NEUTRAL] = "auto"
     """``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``."""
+    devices: Annotated[int | Literal["auto"], NEUTRAL] = Field(1, ge=1)
+    """Processes on this machine that train each run together, with a GPU each where there are GPUs; ``auto`` for as
+    many as there are GPUs."""
 
 
 class CompareOutput(OutputConfig):

@@ -69,8 +69,8 @@ def prepare(
 ) -> CloudSet:
     """The clouds of a set, which are written to one folder that opens at once, read as they are used, with checksums.
 
-    A call that was stopped goes on where it was when it is made again. Where torchrun started several processes, on
-    one machine or on several that share the folder, each reads its share of the files.
+    A call that was stopped goes on where it was when it is made again. Where torchrun or srun started several
+    processes, on one machine or on several that share the folder, each reads its share of the files.
 
     >>> i2pmae.prepare("my/scans", "scans", up="z")
     >>> i2pmae.pretrain(data="scans")

@@ -1,5 +1,6 @@
 """Clouds that can be searched: by shape, by part, for near duplicates."""
 
+import contextlib
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -227,11 +228,10 @@ def make_index(
         shown=min(clouds.points.shape[1], MOST_SHOWN),
     )
     with new_index(folder) as part:
-        vectors = _embed(encoder, clouds, part, record, batch_size, shown)
+        _embed(encoder, clouds, part, record, batch_size, shown)
         pq.write_table(_named(clouds), part / CLOUDS)
-        if built:
-            Graph.build(vectors).save(part / GRAPH)
-        del vectors  # a memory map would keep the folder from being renamed on some systems
+        if built:  # the map is gone afterwards: it would keep the folder from being renamed on some systems
+            Graph.build(np.load(part / VECTORS, mmap_mode="r")).save(part / GRAPH)
         finish(part, record)
     return Index(folder)
 
@@ -249,27 +249,42 @@ def _check(clouds: CloudSet, count: int, radius: float, graph: str) -> None:
         raise UsageError("A graph needs one more package: pip install 'i2pmae[search]'. Without it, search is exact.")
 
 
-def _embed(
-    encoder: Encoder, clouds: CloudSet, folder: Path, record: IndexRecord, batch_size: int, shown: bool
-) -> Float[np.ndarray, "n c"]:
-    """The vectors of the clouds, which go to the disk as they come, and those of regions."""
+class _Rows:
+    """A .npy file whose rows are appended as they come: where a full disk is met through a map, the process ends."""
 
-    def array(name: str, dtype: str, *shape: int) -> np.ndarray:
-        made: np.ndarray = np.lib.format.open_memmap(folder / name, "w+", np.dtype(dtype), (len(clouds), *shape))
-        return made
+    def __init__(self, path: Path, dtype: str, *shape: int) -> None:
+        self.dtype = np.dtype(dtype)
+        self._file = path.open("wb")
+        facts = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, facts)
 
-    vectors = array(VECTORS, "f4", record.channels)
-    shown_points = array(POINTS, "i2", record.shown, 3)
-    if record.regions:
-        parts = array(REGIONS, "f2", record.regions, record.region_channels)
-        centres = array(CENTRES, "f2", record.regions, 3)
-    for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown):
-        points = np.asarray(clouds.points[rows], dtype=np.float32)
-        shown_points[rows] = np.rint(np.clip(points[:, : record.shown], -1, 1) * FIXED)
-        vectors[rows] = unit(encoder.embed(points, batch_size=batch_size, max_points=None))
+    def append(self, rows: np.ndarray) -> None:
+        self._file.write(np.ascontiguousarray(rows, self.dtype).data)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _embed(encoder: Encoder, clouds: CloudSet, folder: Path, record: IndexRecord, batch_size: int, shown: bool) -> None:
+    """Write the vectors of the clouds, their points and their regions, as they come."""
+    with contextlib.ExitStack() as stack:
+
+        def array(name: str, dtype: str, *shape: int) -> _Rows:
+            return stack.enter_context(contextlib.closing(_Rows(folder / name, dtype, len(clouds), *shape)))
+
+        vectors = array(VECTORS, "f4", record.channels)
+        shown_points = array(POINTS, "i2", record.shown, 3)
         if record.regions:
-            parts[rows], centres[rows] = regions(encoder, points, record.regions, record.radius)
-    return vectors
+            parts = array(REGIONS, "f2", record.regions, record.region_channels)
+            centres = array(CENTRES, "f2", record.regions, 3)
+        for rows in track(batches(clouds, batch_size), f"Embedding {clouds.name}", shown=shown):
+            points = np.asarray(clouds.points[rows], dtype=np.float32)
+            shown_points.append(np.rint(np.clip(points[:, : record.shown], -1, 1) * FIXED))
+            vectors.append(unit(encoder.embed(points, batch_size=batch_size, max_points=None)))
+            if record.regions:
+                features, places = regions(encoder, points, record.regions, record.radius)
+                parts.append(features)
+                centres.append(places)
 
 
 def _named(clouds: CloudSet) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Several processes as one run: how they were started, how they find one another, and how they end together."""
+"""Several processes as one run: how they find one another, and how they end together."""
 
 import contextlib
 import os
@@ -12,9 +12,10 @@ from i2pmae.common import ranks
 from i2pmae.common.devices import resolve_device
 from i2pmae.common.errors import I2PError, ToldElsewhere, TrainingInterrupted, UsageError
 from i2pmae.common.ranks import ALONE, Place, placed
+from i2pmae.common.started import started
 from i2pmae.training.peers import Peers
 
-__all__ = ["count_devices", "joined", "started"]
+__all__ = ["count_devices", "joined"]
 
 MEETING = timedelta(minutes=10)
 """How long processes wait for one another at the start."""
@@ -57,52 +58,6 @@ def joined(device: str = "auto", devices: int | Literal["auto"] = 1) -> Iterator
             if ended is error:
                 raise
             raise ended from error
-
-
-def started() -> Place:
-    """The place that torchrun (or ``--devices``) or srun gave to this process; :data:`ALONE` where neither did.
-
-    :class:`UsageError` for places that cannot be.
-    """
-    given = os.environ
-    if "SLURM_PROCID" in given and int(given.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and "RANK" not in given:
-        _translate_slurm()
-    if int(given.get("WORLD_SIZE", "1") or 1) == 1 or "RANK" not in given:
-        return ALONE
-    try:
-        world = int(given["WORLD_SIZE"])
-        local = int(given.get("LOCAL_WORLD_SIZE", world))
-        place = Place(int(given["RANK"]), world, int(given["LOCAL_RANK"]), local)
-    except (KeyError, ValueError) as error:
-        raise UsageError(
-            f"WORLD_SIZE is {given['WORLD_SIZE']}, but the other variables of torchrun (RANK, LOCAL_RANK) cannot be "
-            f"used: {error}. Start the run by torchrun, by srun or with --devices."
-        ) from None
-    if not 0 <= place.rank < world or place.local_rank >= local or world % local:
-        raise UsageError(f"Started as {place}: every machine must have as many processes as the others.")
-    return place
-
-
-def _translate_slurm() -> None:
-    """Put what srun says of this process where torchrun would have said it."""
-    from lightning_fabric.plugins.environments import SLURMEnvironment
-
-    given = os.environ
-    given.setdefault("SLURM_NTASKS_PER_NODE", given["SLURM_STEP_NUM_TASKS"])  # which Fabric wants to be said
-    slurm = SLURMEnvironment(auto_requeue=False)
-    world, machines = int(given["SLURM_STEP_NUM_TASKS"]), int(given.get("SLURM_STEP_NUM_NODES", "1"))
-    if world % machines:
-        raise UsageError(f"{world} tasks on {machines} nodes: start as many on each (srun --ntasks-per-node).")
-    said = {
-        "RANK": given["SLURM_PROCID"],
-        "WORLD_SIZE": world,
-        "LOCAL_RANK": given["SLURM_LOCALID"],
-        "LOCAL_WORLD_SIZE": world // machines,
-        "GROUP_RANK": given.get("SLURM_NODEID", "0"),
-        "MASTER_ADDR": slurm.main_address,
-        "MASTER_PORT": slurm.main_port,
-    }
-    given.update({name: str(value) for name, value in said.items()})
 
 
 def count_devices(devices: int | Literal["auto"], device: str) -> int:

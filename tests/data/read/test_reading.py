@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.formats import table as files_module
@@ -322,3 +323,21 @@ def test_folds_that_are_no_lists(content: object, tmp_path: Path) -> None:
     (tmp_path / "5way_10shot" / "0.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(DataError, match=r"expected \{'train'"):
         open_source(f"modelnet-fewshot={tmp_path}", points=20, workers=0, shown=False)
+
+
+def test_a_scene_is_read_anew_when_a_file_of_its_buffers_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "scenes"
+    place.mkdir()
+    one, other = (trimesh.Scene(trimesh.creation.box((width, 1, 1))).export(file_type="gltf") for width in (1.0, 3.0))
+    for name, content in one.items():
+        (place / name).write_bytes(content)
+    before = np.array(read(place).points)
+    (corners,) = (name for name in one if name.endswith(".bin") and one[name] != other[name])
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "read_files", lambda *_: pytest.fail("read again"))
+        np.testing.assert_array_equal(read(place).points, before)
+    (place / corners).write_bytes(other[corners])
+    after = np.array(read(place).points)
+    assert np.abs(after[..., 0]).max() > 0.9 > np.abs(before[..., 0]).max()

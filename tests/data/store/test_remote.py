@@ -11,6 +11,8 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from i2pmae.common.errors import DataError, I2PError, UsageError
 from i2pmae.data.clouds import CloudSet
@@ -159,6 +161,36 @@ def test_memory_and_forked_readers(local: CloudSet, tmp_path: Path) -> None:
         np.testing.assert_array_equal(copied.points, local.points[[80, 2]])
     finally:
         system.rm("/sets", recursive=True)
+
+
+class Bucket(MemoryFileSystem):
+    """What stands in for a store of objects: its files are in memory, and one of them may not be read."""
+
+    closed = ""
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + path.partition("://")[2].strip("/") if "://" in path else super()._strip_protocol(path)
+
+    def get_file(self, rpath: str, lpath: str, **options: Any) -> None:
+        if self.closed and rpath.endswith(self.closed):
+            raise PermissionError("Forbidden")
+        super().get_file(rpath, lpath, **options)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/sets/out", "gs://bucket/sets/out", "hf://datasets/me/sets/out"])
+def test_each_kind_of_store_is_asked_in_the_same_way(
+    address: str, local: CloudSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, _, place = address.partition("://")
+    own = type(f"{kind}Bucket", (Bucket,), {"protocol": kind, "store": {}, "pseudo_dirs": [""]})
+    monkeypatch.setitem(_registry, kind, own)
+    for item in (tmp_path / "out").iterdir():
+        own().pipe(f"/{place}/{item.name}", item.read_bytes())
+    same(read(address), local)
+    monkeypatch.setattr(own, "closed", "set.json")
+    with pytest.raises(DataError, match=f"Cannot fetch set.json from {kind}://.*PermissionError: Forbidden"):
+        read(address)
 
 
 def test_a_broken_connection_is_tried_again_then_explained(server: Server, local: CloudSet) -> None:

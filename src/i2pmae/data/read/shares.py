@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from i2pmae.common.errors import UsageError
+from i2pmae.common.started import heed_slurm
 from i2pmae.data.sources.plan import Entry
 
 __all__ = ["ALONE", "Ranks", "here", "share_of"]
@@ -25,10 +26,11 @@ ALONE = Ranks()
 
 
 def here() -> Ranks:
-    """What ``torchrun`` says in the environment (RANK, WORLD_SIZE, LOCAL_WORLD_SIZE), else that it is alone.
+    """What torchrun or srun says in the environment (RANK, WORLD_SIZE, LOCAL_WORLD_SIZE), else that it is alone.
 
     :class:`UsageError` where these are no such numbers.
     """
+    heed_slurm()
     texts = [os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")]
     if texts[0] is None or texts[1] is None:
         return ALONE
@@ -39,7 +41,7 @@ def here() -> Ranks:
     except ValueError:
         raise UsageError(
             f"The environment says RANK={texts[0]} and WORLD_SIZE={texts[1]}: expected a number from 0 below the "
-            "number of processes. Start them with torchrun, or unset both."
+            "number of processes. Start them with torchrun or srun, or unset both."
         ) from None
     return Ranks(rank, count, local)
 

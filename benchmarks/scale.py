@@ -71,10 +71,10 @@ def prepare(folder: Path, output: Path, points: int) -> dict[str, float]:
 
 
 def sample(output: Path, points: int) -> dict[str, float]:
-    from i2pmae.data.open.source import open_source
+    from i2pmae.data.open.source import open_clouds
 
     start = time.process_time()
-    clouds = open_source(output, points=points, shown=False)
+    clouds = open_clouds(output, points=points, shown=False)
     opened = time.process_time() - start
     part = clouds.subset(np.random.default_rng(1).permutation(len(clouds)))
     chosen = time.process_time() - start - opened

@@ -51,7 +51,7 @@ def write_files(root: Path, files: int, points: int) -> None:
 def forms(points: int) -> None:
     """Print what each form of coordinates takes, and how far it is off."""
     from i2pmae.data.clouds import normalise
-    from i2pmae.data.store.stored import FORMS
+    from i2pmae.data.store.forms import FORMS
 
     clouds = normalise(np.random.default_rng(0).normal(size=(64, points, 3))).astype(np.float32)
     print("| form | bytes a cloud | largest error | root mean square |\n|---|---|---|---|")

@@ -23,7 +23,8 @@ from i2pmae.data.read import build as build_module
 from i2pmae.data.sources.benchmarks.modelnet import CLASSES_40
 from i2pmae.data.sources.named import plan_source
 from i2pmae.data.store.shards import Shards
-from i2pmae.data.store.stored import checksums, damage
+from i2pmae.data.store.stored import damage
+from i2pmae.data.store.summary import checksums
 from i2pmae.data.store.writing import ResumableWriter, read_journal
 from tests.data import layouts
 

@@ -13,7 +13,7 @@ from typing import get_args
 
 import torch
 
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from i2pmae.encoders.config import GuidanceKind
 from i2pmae.encoders.masking import guidance_logits, sample_visible, visible_count
 from i2pmae.encoders.saliency import sampling_weight
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    clouds = open_source(options.data, points=1024, up=options.up, shown=False)
+    clouds = open_clouds(options.data, points=1024, up=options.up, shown=False)
     rows = torch.linspace(0, len(clouds) - 1, options.clouds).long().numpy()
     points = torch.as_tensor(clouds.points[rows])
     teacher = load_teacher(options.teacher)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from i2pmae.methods.config import PretrainConfig
 from i2pmae.methods.i2p_mae.build import open_teacher
 from i2pmae.methods.i2p_mae.config import I2PMAEMethodConfig
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = as_point_teacher(teacher, method.projection)
     source = options.data or config.data.source
     up = options.up or config.data.up
-    clouds = chosen(open_source(source, points=config.data.points, up=up, shown=False), options.clouds)
+    clouds = chosen(open_clouds(source, points=config.data.points, up=up, shown=False), options.clouds)
     batches = torch.as_tensor(np.asarray(clouds.points, np.float32), device=device).split(options.batch)
     said, lifted = [], []
     with torch.no_grad():

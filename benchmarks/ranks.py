@@ -21,6 +21,7 @@ import torch
 
 from i2pmae.cli.spread import run_together
 from i2pmae.common import ranks
+from i2pmae.data.open.source import open_clouds
 from i2pmae.methods import METHODS, recipes
 from i2pmae.methods.base import Setting
 from i2pmae.training.engine import fit
@@ -55,7 +56,7 @@ def measured(options: argparse.Namespace, folder: Path) -> dict[str, float] | No
         config = recipes()[options.recipe]().changed(
             {"device": "cpu", "points": options.points, "clouds": whole, "batch_size": whole, "epochs": options.steps}
         )
-        clouds = config.data.open(shown=False)
+        clouds = open_clouds(config.data, shown=False)
         clouds = clouds.subset(torch.arange(whole).remainder(len(clouds)).numpy())
         task = METHODS[config.method.name].build(Setting(config, clouds, torch.device("cpu"), folder, shown=False))
         clock = Clock()

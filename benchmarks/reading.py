@@ -53,7 +53,7 @@ def write_folder(root: Path, files: int, subdivisions: int) -> None:
 
 def read_each(folder: Path, points: int, repeats: int) -> None:
     """Print the rates of each format alone; the fastest of ``repeats`` readings counts, as others work beside it."""
-    from i2pmae.data.open.folder import open_clouds
+    from i2pmae.data.open.source import open_clouds
     from i2pmae.data.read.files import Request, read_files
     from i2pmae.data.sources.folder import plan_files
 
@@ -82,7 +82,7 @@ def processor_time(call: Callable[[], object]) -> float:
 
 def read_once(folder: Path, points: int, workers: int, cache: Path) -> None:
     """Read and print one line; run in a process of its own, so that memory is this reading's alone."""
-    from i2pmae.data.open.folder import open_clouds
+    from i2pmae.data.open.source import open_clouds
 
     start = time.perf_counter()
     clouds = open_clouds(folder, points=points, workers=workers, cache=cache, shown=False)

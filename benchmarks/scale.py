@@ -51,7 +51,7 @@ def write_files(root: Path, files: int, points: int) -> None:
 def forms(points: int) -> None:
     """Print what each form of coordinates takes, and how far it is off."""
     from i2pmae.data.clouds import normalise
-    from i2pmae.data.store.stored import FORMS
+    from i2pmae.data.store.forms import FORMS
 
     clouds = normalise(np.random.default_rng(0).normal(size=(64, points, 3))).astype(np.float32)
     print("| form | bytes a cloud | largest error | root mean square |\n|---|---|---|---|")
@@ -71,10 +71,10 @@ def prepare(folder: Path, output: Path, points: int) -> dict[str, float]:
 
 
 def sample(output: Path, points: int) -> dict[str, float]:
-    from i2pmae.data.open.source import open_source
+    from i2pmae.data.open.source import open_clouds
 
     start = time.process_time()
-    clouds = open_source(output, points=points, shown=False)
+    clouds = open_clouds(output, points=points, shown=False)
     opened = time.process_time() - start
     part = clouds.subset(np.random.default_rng(1).permutation(len(clouds)))
     chosen = time.process_time() - start - opened

@@ -28,7 +28,7 @@ from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
 from i2pmae.common.seeds import numpy_generator
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.config import DataConfig
+from i2pmae.data.open.source import open_clouds
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.evaluation.features import embed_set
@@ -305,7 +305,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = COMPARISONS.get(options.comparison) or (Row(options.comparison, options.comparison, options.epochs or 4),)
     chosen = [row for row in rows if not options.rows or row.name in options.rows]
-    clouds = DataConfig(source=options.data, up=options.up, points=1024).open(shown=False)
+    clouds = open_clouds(options.data, up=options.up, points=1024, shown=False)
     judge = Judge.of(clouds, options.judge)
     name = options.comparison if options.comparison in COMPARISONS else "single"
     path = options.records / f"{name}-{options.judge}.json"
@@ -392,7 +392,7 @@ def _judged(record: RunRecord, scores: dict[str, Score], figures: dict[str, floa
 def _untrained(config: PretrainConfig) -> Encoder:
     """The encoder of a run before its first step."""
     with tempfile.TemporaryDirectory() as folder:
-        clouds = config.data.open(seed=config.training.seed, shown=False)
+        clouds = open_clouds(config.data, seed=config.training.seed, shown=False)
         part = config.data.training_part(clouds, config.training.seed)
         task = METHODS[config.method.name].build(Setting(config, part, torch.device("cpu"), Path(folder), False, None))
     return _encoder(task, task.untrained())

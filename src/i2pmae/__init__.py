@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from i2pmae.common.errors import I2PError, UsageError
     from i2pmae.data.clouds import CloudSet, normalise
     from i2pmae.data.config import DataConfig
-    from i2pmae.data.open.folder import open_clouds
+    from i2pmae.data.open.source import open_clouds
     from i2pmae.data.shapes import ShapesConfig, make_shapes
     from i2pmae.evaluation.probe import linear_probe
     from i2pmae.methods.config import PretrainConfig
@@ -98,7 +98,7 @@ _HOMES = {
     "CloudSet": "i2pmae.data.clouds",
     "DataConfig": "i2pmae.data.config",
     "normalise": "i2pmae.data.clouds",
-    "open_clouds": "i2pmae.data.open.folder",
+    "open_clouds": "i2pmae.data.open.source",
     "ShapesConfig": "i2pmae.data.shapes.config",
     "make_shapes": "i2pmae.data.shapes",
     "linear_probe": "i2pmae.evaluation.probe",

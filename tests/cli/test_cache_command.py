@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.store.cache import list_caches
 from tests.cli.conftest import Call
 from tests.data.layouts import cloud
@@ -23,7 +23,7 @@ def read(place: Path, cache: Path | None = None, days: float = 0.0) -> None:
     place.mkdir()
     for index in range(3):
         np.save(place / f"{index}.npy", cloud(index))
-    open_source(place, points=64, workers=0, cache=cache, shown=False)
+    open_clouds(place, points=64, workers=0, cache=cache, shown=False)
     newest = list_caches(cache)[0].path
     for item in (*newest.iterdir(), newest):
         os.utime(item, (time.time() - days * 86400,) * 2)
@@ -72,7 +72,7 @@ def test_clearing_says_what_went(call: Call, root: Path, tmp_path: Path) -> None
     assert [entry.sources[0] for entry in list_caches()] == ["other"]
     out = call("cache", "clear")[1]
     assert str(tmp_path / "other") in out and list_caches() == []
-    assert len(open_source(tmp_path / "mine", points=64, workers=0, shown=False)) == 3, "it is read anew"
+    assert len(open_clouds(tmp_path / "mine", points=64, workers=0, shown=False)) == 3, "it is read anew"
 
 
 def test_another_folder_can_be_named(call: Call, root: Path, tmp_path: Path) -> None:

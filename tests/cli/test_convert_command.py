@@ -44,7 +44,7 @@ def test_the_summary_accounts_for_everything(call: Call, file: Path, tmp_path: P
         (("nowhere.pth", "--from", "point-mae", "--output", "out"), 1, "no file nowhere.pth"),
         (("{file}", "--from", "point-bert", "--output", "out"), 2, "--settings"),
         (("{file}", "--from", "point-bert", "--output", "out", "--classes", "nowhere.txt"), 2, "nor a readable text"),
-        (("{file}", "--from", "point-bert", "--output", "out", "--heads", "0"), 2, "heads: Input should be greater"),
+        (("{file}", "--from", "point-bert", "--output", "out", "--heads", "0"), 2, "heads: must be"),
         (("{file}", "--from", "point-bert", "--output", "out", "--settings", "modelnet40", "--classes", "modelnet40"),
          2, "3 classes, but 40 names"),
     ],

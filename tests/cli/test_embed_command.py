@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from i2pmae.commands.use import load
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from tests.cli.conftest import Call
 
 
@@ -17,7 +17,7 @@ def test_a_folder_becomes_a_table(call: Call, weights: Path, folder: Path, tmp_p
     table = pq.read_table(output)
     assert table.column_names == ["id", "embedding"]
     assert table["id"][0].as_py() == "ball/02.xyz"
-    clouds = open_source(folder, points=32, shown=False)
+    clouds = open_clouds(folder, points=32, shown=False)
     expected = load(weights, "cpu").embed(clouds.points, max_points=None)
     np.testing.assert_allclose(np.stack(table["embedding"].to_numpy()), expected, atol=1e-5)
     assert "24 of 24 clouds have more than 32 points" in err
@@ -55,21 +55,21 @@ def test_built_in_shapes_have_a_name(call: Call, weights: Path, tmp_path: Path) 
         (("{weights}", "{folder}"), 2, "--output"),
         (("{weights}", "{folder}", "--output", "out.npz", "--batch-size", "0"), 2, "at least 1"),
         (
-            ("{weights}", "{folder}", "--output", "out.npz", "--points", "8"),
+            ("{weights}", "{folder}", "--output", "out.npz", "--points", "2"),
             2,
-            "points: Input should be greater than or equal to 16 (got 8)",
+            "points: must be at least 3 (got 2)",
         ),
         (
             ("{weights}", "{folder}", "--output", "out.npz", "--points", "0"),
             2,
-            "points: Input should be greater than or",
+            "points: must be at least 3 (got 0)",
         ),
         (("{weights}", "{folder}", "--output", "out.npz", "--device", "tpu"), 2, "Unknown device 'tpu'"),
         (("{weights}", "shapes", "--output", "out.npz", "--up", "z"), 2, "y up"),
         (
             ("{weights}", "shapes", "--output", "out.npz", "--clouds", "1"),
             2,
-            "clouds: Input should be greater than or equal to 2",
+            "Expected at least 2 built-in shapes",
         ),
         (("{weights}", "nowhere", "--output", "out.npz"), 1, "no file or folder nowhere"),
         (("wieghts", "{folder}", "--output", "out.npz"), 1, "no checkpoint wieghts"),

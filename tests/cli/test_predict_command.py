@@ -9,7 +9,7 @@ import pytest
 import trimesh
 
 from i2pmae.commands.use import load_predictor
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from tests.cli.conftest import Call
 from tests.weights.small_models import save_model
 
@@ -32,7 +32,7 @@ def test_classes_of_a_folder_are_printed(call: Call, classifier: Path, folder: P
     status, out, err = call("predict", classifier, folder)
     assert status == 0, err
     table = rows(out)
-    clouds = open_source(folder, points=64, shown=False)
+    clouds = open_clouds(folder, points=64, shown=False)
     expected = load_predictor(classifier, "cpu").predict(clouds.points, max_points=None)
     assert [row["id"] for row in table] == list(clouds.ids)
     assert [row["label"] for row in table] == expected.labels
@@ -56,7 +56,7 @@ def test_the_suffix_decides_the_format(
         table = json.loads(text) if suffix == ".json" else rows(text)
     assert list(table[0]) == ["id", "label", "probability", "truth", "p_stick", "p_plate", "p_ball"]
     assert [row["truth"] for row in table[:3]] == ["stick", "plate", "ball"]
-    clouds = open_source(archive, points=64, shown=False)
+    clouds = open_clouds(archive, points=64, shown=False)
     assert [row["id"] for row in table] == list(clouds.ids)
     expected = load_predictor(classifier, "cpu").predict(clouds.points, max_points=None).probabilities
     found = np.array([[float(row[f"p_{name}"]) for name in ("stick", "plate", "ball")] for row in table])
@@ -90,7 +90,7 @@ def test_parts_are_counted_and_written(call: Call, segmenter: Path, folder: Path
     assert out == f"{output}: 24 clouds\n"
     table = pq.read_table(output)
     assert table.column_names == ["id", "category", "probability", "n_leg", "n_seat", "n_wing"]
-    clouds = open_source(folder, points=64, shown=False)
+    clouds = open_clouds(folder, points=64, shown=False)
     expected = load_predictor(segmenter, "cpu").predict(clouds.points, category="chair")
     counts = np.stack([table[f"n_{name}"].to_numpy() for name in ("leg", "seat", "wing")], 1)
     np.testing.assert_array_equal(counts, [np.bincount(labels, minlength=3) for labels in expected.labels])
@@ -150,9 +150,9 @@ def test_files_of_the_same_name_do_not_replace_each_other(call: Call, segmenter:
         (("{classifier}", "{folder}", "--category", "chair"), 2, "no use for --category: leave it out"),
         (("{classifier}", "{folder}", "--batch-size", "0"), 2, "at least 1"),
         (
-            ("{classifier}", "{folder}", "--points", "8"),
+            ("{classifier}", "{folder}", "--points", "2"),
             2,
-            "points: Input should be greater than or equal to 16 (got 8)",
+            "points: must be at least 3 (got 2)",
         ),
         (("{classifier}", "nowhere"), 1, "no file or folder nowhere"),
         (("{classifier}",), 2, "Say which data: `i2pmae predict CHECKPOINT DATA [OPTIONS]`"),

@@ -144,7 +144,7 @@ def test_wrong_starts_are_refused(call: Call, line: str, said: str) -> None:
         ("--epochs three", "three"),
         ("--epochs", "--epochs"),
         ("--config", "--config"),
-        ("--epochs 0", "greater than or equal to 1"),
+        ("--epochs 0", "at least 1"),
         ("--model.heads 7", "not a multiple of the 7 heads"),
         ("--epochs 3 tinny", "tinny"),
         ("tiny --points 64", "too small for the 256 tokens"),

@@ -86,7 +86,7 @@ def test_the_table_can_be_written(call: Call, runs: list[Path], tmp_path: Path) 
         ('{"format": 2, "kind": "pretrain"}', "a pretrain run without a score"),
         ('{"probe": {"trained": 3}}', "is not usable"),
         ('{"recipes": []}', "a compare run without a score"),
-        ('{"accuracy": 0.5}', "kind: Field required"),
+        ('{"accuracy": 0.5}', "kind: is missing"),
     ],
 )
 def test_runs_without_a_result_are_named_and_the_others_shown(

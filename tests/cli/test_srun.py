@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from i2pmae import cli
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from tests.cli.conftest import Call
 from tests.srun import said
 
@@ -49,7 +49,7 @@ def test_tasks_prepare_one_folder_and_train_one_run(call: Call, folder: Path, tm
         "points-000-00000.npy",
         "points-001-00000.npy",
     }
-    one, two = (open_source(tmp_path / name, points=40, shown=False) for name in ("one", "two"))
+    one, two = (open_clouds(tmp_path / name, points=40, shown=False) for name in ("one", "two"))
     np.testing.assert_array_equal(one.points, two.points)
     assert list(one.ids) == list(two.ids)
 

@@ -129,7 +129,7 @@ def test_few_shots_from_the_command_line(call: Call, weights: Path, archive: Pat
         ("finetune --model smal", "Did you mean 'small'"),
         ("segment --batch-size 1", "needs batches of 2 clouds or more: raise --batch-size"),
         ("segment --data shapes --clouds 40", "has no part labels"),
-        ("fewshot --ways 1", "ways: Input should be greater than or equal to 2"),
+        ("fewshot --ways 1", "ways: must be at least 2"),
     ],
 )
 def test_wrong_calls_are_explained(call: Call, tmp_path: Path, line: str, said: str) -> None:

@@ -130,7 +130,7 @@ def test_checkpoint_and_data_are_two_words_or_named(
         (("--output", "v.jpg"), ".html or .png"),
         (("--count", "0"), "at least 1"),
         (("--teacher", "embeded"), "embedded"),
-        (("--points", "8"), "greater than or equal to 16"),
+        (("--points", "2"), "points: must be at least 3 (got 2)"),
     ],
 )
 def test_wrong_calls_are_refused(call: Call, folder: Path, options: tuple[str, ...], said: str) -> None:

@@ -40,7 +40,7 @@ def new(tmp_path: Path) -> Path:
 
 
 def opened(path: Path) -> i2pmae.CloudSet:
-    return i2pmae.DataConfig(source=str(path), points=32, labels="folder").open(shown=False)
+    return i2pmae.open_clouds(path, points=32, labels="folder", shown=False)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

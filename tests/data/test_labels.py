@@ -7,7 +7,7 @@ import pytest
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.labels import by_number, class_indices, split_name, split_names
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from tests.data.layouts import cloud, clouds
 
 
@@ -38,7 +38,7 @@ def test_misspelt_splits() -> None:
 
 def test_misspelt_splits_of_an_array_file_and_of_folders(tmp_path: Path) -> None:
     def read() -> object:
-        return open_source(path, points=64, labels="folder", workers=0, shown=False)
+        return open_clouds(path, points=64, labels="folder", workers=0, shown=False)
 
     path = tmp_path / "set.npz"
     np.savez(path, points=clouds(3), split=["train", "Testing", "valid"])

@@ -106,10 +106,10 @@ def test_a_score_of_repeats_has_their_mean_and_sample_deviation() -> None:
     [
         ("{", "damaged or not JSON"),
         ("[]", "must hold a JSON object, but holds list"),
-        ('{"format": 2}', "is not usable:\n  kind: Field required"),
-        ('{"format": 3, "kind": "knn"}', "format: Input should be 2"),
+        ('{"format": 2}', "is not usable:\n  kind: is missing"),
+        ('{"format": 3, "kind": "knn"}', "format: must be 2"),
         ('{"task": "knn", "scores": {}, "primary": "accuracy"}', "main score 'accuracy' is not among"),
-        ('{"accuracy": 0.5}', "kind: Field required"),
+        ('{"accuracy": 0.5}', "kind: is missing"),
         (b"\xff\xfe\x00", "damaged or not JSON"),
         (None, "No such file"),
     ],

@@ -6,6 +6,7 @@ import torch
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.config import DataConfig
 from i2pmae.data.open.prepared import prepare
 from i2pmae.data.open.source import request_for
 from i2pmae.data.sources.named import plan_source
@@ -96,7 +97,7 @@ def test_an_empty_set_is_refused():
 def test_clouds_that_cannot_be_read_are_an_error_without_a_traceback(workers: int, tmp_path: Path) -> None:
     np.save(tmp_path / "raw.npy", np.random.default_rng(0).random((20, 30, 3)))
     plan = plan_source(tmp_path / "raw.npy")
-    clouds = prepare(plan, tmp_path / "out", request_for(plan, 30), workers=0, shown=False)
+    clouds = prepare(plan, tmp_path / "out", request_for(DataConfig(points=30)), workers=0, shown=False)
     path = tmp_path / "out" / "points-000-00000.npy"
     path.write_bytes(path.read_bytes()[:-4] + b"\1\2\3\4")
     loader = step_loader(clouds, BatchPlan(20, 4, 1, 1, seed=0), 0, workers, pin=False)

@@ -27,7 +27,7 @@ def test_what_is_said_is_not_chosen_and_absent_means_auto() -> None:
     several = TrainingConfig(batch_size=10, epochs="auto", optimiser={"accumulate": 5})
     assert length.choose_length(several, 1000) == {"epochs": 100}, "a step takes several batches"
     assert TrainingConfig(epochs=None, batch_size=None) == TrainingConfig(epochs="auto", batch_size="auto")
-    both = r"training\.epochs: Input should be .*valid integer.*\n  training\.epochs: .*'auto'"
+    both = r"training\.epochs: must be a whole number.*\n  training\.epochs: .*'auto'"
     with pytest.raises(UsageError, match=both):
         i2pmae.recipe("tiny").changed(epochs="atuo")
 

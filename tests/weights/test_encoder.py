@@ -9,7 +9,7 @@ from i2pmae.commands.use import load
 from i2pmae.common.errors import CheckpointError, UsageError
 from i2pmae.common.seeds import numpy_generator
 from i2pmae.data.clouds import normalise
-from i2pmae.data.open.folder import open_clouds
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.shapes import make_shapes
 from i2pmae.methods.i2p_mae.model import I2PMAE
 from i2pmae.weights.clouds import filled_up

@@ -120,8 +120,8 @@ def test_a_classifier_of_the_first_version_is_read(tmp_path: Path, clouds: np.nd
             {"decoder_dpeth": 1},
             "decoder_dpeth: no such field. Did you mean .decoder_depth",
         ),
-        ("point-mae pretraining", {"heads": 0}, "model.heads: Input should be greater"),
-        ("i2p-mae classification", {"dropout": 2}, "model.dropout: Input should be less than 1"),
+        ("point-mae pretraining", {"heads": 0}, "model.heads: must be at least 1"),
+        ("i2p-mae classification", {"dropout": 2}, "model.dropout: must be less than 1"),
         (
             "i2p-mae classification",
             {"encoder": {"architecture": "hierarchical", "group_counts": [4, 8]}},

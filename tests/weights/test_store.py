@@ -137,7 +137,7 @@ def test_a_record_of_a_later_format_says_which_version_wrote_it(folder: Path) ->
         ("method: [i2p-mae]", r"the method \['i2p-mae'\]"),
         ("method: {}", r"the method \{\}"),
         ("method: i2p-mae\nformat: [1, 2]", r"format \[1, 2\]"),
-        ("method: i2p-mae\nformat: 1\n", "points: Field required"),
+        ("method: i2p-mae\nformat: 1\n", "points: is missing"),
         ("method: i2p-mae\nformat: 1\npionts: 3\n", "Did you mean 'points'"),
     ],
 )

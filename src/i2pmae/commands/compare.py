@@ -18,6 +18,7 @@ from i2pmae.common import ranks
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
+from i2pmae.data.open.source import open_clouds
 from i2pmae.evaluation.classifiers import usable_folds
 from i2pmae.methods import METHODS
 from i2pmae.methods.config import PretrainConfig
@@ -132,7 +133,7 @@ def _check_data(run: PretrainConfig, shown: bool) -> None:
     """:class:`DataError` before anything is trained, where its encoder could not be probed afterwards."""
     seed = run.training.seed
     with ranks.main_first():
-        clouds = run.data.open(seed=seed, shown=shown)
+        clouds = open_clouds(run.data, seed=seed, shown=shown)
     train, _, _ = probed_parts(run, clouds)
     assert train.labels is not None
     present, labels = np.unique(train.labels, return_inverse=True)

@@ -21,14 +21,15 @@ class CompareData(Config):
 
     source: Annotated[Source, tyro.conf.arg(name="data")] = "shapes"
     """Clouds with labels: a folder of classes, an array file, a data set; ``shapes`` for the built-in ones."""
-    points: int | None = Field(None, ge=16)
+    points: int | None = Field(None, ge=3)
     """Points per cloud for all recipes; each recipe's own where absent."""
-    clouds: int | None = Field(None, ge=2)
+    clouds: int | None = Field(None, ge=1)
     """How many clouds to use (built-in shapes: to make); all where absent."""
     up: Literal["y", "z", "x"] | None = None
     """The axis that points up in the files; where absent, that of a published data set, else y."""
-    labels: Literal["none", "folder"] = "none"
-    """Whether the name of a file's folder is its label; labels inside array files are always read."""
+    labels: Literal["none", "folder", "auto"] = "none"
+    """Whether the name of a file's folder is its label (``auto``: where there are sub-folders); labels inside array
+    files are always read."""
     cache: Annotated[Path | None, NEUTRAL] = None
     """Folder for files read once and teacher maps, shared by all runs; in the folder of the comparison where absent."""
 

@@ -1,13 +1,14 @@
 """``data``: whether a set is whole, and how to make it fast."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.config import DataConfig
 from i2pmae.data.open.check import Report, check_source
-from i2pmae.data.open.folder import check_request
 from i2pmae.data.open.prepared import prepare as write_prepared
 from i2pmae.data.open.source import request_for
 from i2pmae.data.paths import expanded
@@ -15,9 +16,6 @@ from i2pmae.data.read.shares import here
 from i2pmae.data.sources.named import plan_source
 
 __all__ = ["check", "prepare"]
-
-MESH_POINTS = 2048
-"""Points per cloud of files that don't say how many, such as meshes."""
 
 
 def check(
@@ -94,9 +92,21 @@ def prepare(
     Raises:
         DataError: where there is no such set, or too much of it cannot be used. I2PError: for a full disk.
     """
-    check_request(points, max_bad_share, clouds, workers, columns)
-    plan = plan_source(data, labels, parts)
-    request = request_for(plan, points or plan.points or MESH_POINTS, up, clouds, parts, seed, columns)
+    config = DataConfig().changed(
+        {} if points is None else {"points": points},
+        source=data,
+        up=up,
+        labels=labels,
+        parts=parts,
+        columns=columns,
+        clouds=clouds,
+        max_bad_share=max_bad_share,
+        workers=workers,
+    )
+    plan = plan_source(config.source, config.labels, config.parts)
+    request = request_for(config, plan.up, seed)
+    if points is None and plan.points is not None:
+        request = replace(request, points=plan.points)
     made = write_prepared(
         plan, expanded(output), request, form=form, workers=workers, max_bad_share=max_bad_share, shown=shown
     )

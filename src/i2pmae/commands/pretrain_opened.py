@@ -12,6 +12,7 @@ from i2pmae.common import ranks
 from i2pmae.common.devices import resolve_device, where_computed
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.sources.named import is_shapes
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.pooling import Pooling
@@ -94,7 +95,7 @@ def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | No
     if said and shown:
         say(said)
     with ranks.main_first():
-        clouds = config.data.open(seed=seed, shown=shown)
+        clouds = open_clouds(config.data, seed=seed, shown=shown)
     training = config.data.training_part(clouds, seed)
     chosen = choose_length(config.training, len(training))
     config = config.changed({f"training.{name}": value for name, value in chosen.items()})

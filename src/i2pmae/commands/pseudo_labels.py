@@ -10,6 +10,7 @@ import numpy as np
 from i2pmae.common.errors import UsageError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
+from i2pmae.data.open.source import open_clouds
 from i2pmae.evaluation.splits import class_names, three_splits
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def labelled_rows(labelled: str | Path, config: DataConfig, shown: bool) -> list
 
     Test and validation clouds are thus labelled by people, and test clouds those of a round without pseudo-labels.
     """
-    clouds = config.changed(source=str(labelled)).open(seed=0, shown=shown)
+    clouds = open_clouds(config.changed(source=labelled), shown=shown)
     if clouds.labels is None:
         raise UsageError(f"{labelled} has no labels: expected a folder of classes, or a manifest with a column label.")
     names, parts = class_names(clouds), three_splits(clouds, VALIDATION_SHARE, 0)

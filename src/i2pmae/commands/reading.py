@@ -8,6 +8,7 @@ from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.config import DataConfig
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.sources.named import files_axis
 from i2pmae.weights.record import ModelRecord
 
@@ -21,8 +22,8 @@ class Reading(TypedDict, total=False):
     """Points per cloud; where absent, as many as the model was trained on."""
     up: Literal["y", "z", "x"] | None
     """The axis that points up in the files; where absent, that of the files that the model was trained on."""
-    labels: Literal["none", "folder"]
-    """Whether the folder of a file names its class."""
+    labels: Literal["none", "folder", "auto"]
+    """Whether the folder of a file names its class; ``auto``: where there are sub-folders."""
     parts: Literal["named", "column", "none"]
     """Where the part of each point is read from."""
     clouds: int | None
@@ -58,9 +59,9 @@ def open_data(
     seed = options.pop("seed", 0)
     options["points"] = points if options.get("points") is None else options["points"]
     options["up"], said = files_axis(data, options.get("up"), None if record is None else record.files_up)
-    config = DataConfig.from_dict({"source": str(data), **options}, "The reading of the clouds")
+    config = DataConfig.from_dict({"source": data, **options}, "The reading of the clouds")
     with ranks.main_first():
-        clouds = config.open(seed=seed, shown=shown)
+        clouds = open_clouds(config, seed=seed, shown=shown)
     for note in (said, *clouds.notes) if said else clouds.notes:
         if shown:
             say(note)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from i2pmae.common.errors import UsageError, near_names
 from i2pmae.common.files import write_text
@@ -21,6 +22,26 @@ KIND = re.compile(
     r"^(function|tagged-union|lax-or-strict|constrained)-.*\[|^constrained-\w+$|^literal\[|^(?:[A-Z]\w*)?Config$"
 )
 """What pydantic calls the kinds of values that a field may hold."""
+LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+"""Kinds of faults of numbers: in words, and where pydantic says which number."""
+WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+    "path": "a path",
+    "dict": "a section of fields",
+    "model": "a section of fields",
+}
+"""What values of other types should be, by the first word of the fault's kind, and the further words of such kinds."""
+OTHER_TYPE = ("type", "parsing", "parsing_size", "from_float", "attributes_type")
 
 
 class Config(BaseModel):
@@ -213,7 +234,7 @@ class Config(BaseModel):
                 fields = cls._fields_at(item["loc"][:-1])
                 lines.append(f"  {place}: no such field. {near_names(str(item['loc'][-1]), fields)}")
                 continue
-            said = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            said = _reason(item)
             whole = isinstance(item["input"], (Mapping, BaseModel)) and item["type"] in ("value_error", "missing")
             got = "" if whole else f" (got {shortened(item['input'])})"
             lines.append(f"  {place}{': ' if place else ''}{said}{got}")
@@ -228,6 +249,21 @@ class Config(BaseModel):
             kinds = [kind for field in fields for kind in (field.annotation, *get_args(field.annotation))]
             records = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)] or records
         return sorted({name for record in records for name in record.model_fields})
+
+
+def _reason(fault: ErrorDetails) -> str:
+    """Why a value is refused: in words for people, where pydantic's are for programmers."""
+    kind = fault["type"]
+    if kind in LIMITS:
+        words, bound = LIMITS[kind]
+        return f"must be {words} {fault['ctx'][bound]:.15g}"
+    if kind == "missing":
+        return "is missing"
+    wanted, _, rest = kind.partition("_")
+    if wanted in WORDS and rest in OTHER_TYPE:
+        return f"must be {WORDS[wanted]}"
+    said = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return said.replace("Input should be", "must be", 1)
 
 
 class _Tree(dict[str, Any]):

@@ -13,15 +13,26 @@ from i2pmae.data.shapes.config import ShapesConfig
 if TYPE_CHECKING:
     from i2pmae.data.clouds import CloudSet
 
-__all__ = ["DataConfig", "Source"]
+__all__ = ["SHAPES", "DataConfig", "Source"]
+
+SHAPES = "shapes"
+"""The source that stands for the built-in shapes."""
 
 
 def _text(value: object) -> object:
-    return str(value) if isinstance(value, PurePath) else value
+    if not isinstance(value, PurePath):
+        return value
+    return f"./{value}" if str(value) == SHAPES else str(value)
 
 
 Source = Annotated[str, BeforeValidator(_text)]
-"""What names clouds: a path or other text."""
+"""What names clouds: a path or other text. The text ``shapes`` means the built-in ones, a path of that name itself."""
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f"must be a list of names, such as {(value,)!r}, not a text")
+    return value
 
 
 class DataConfig(Config):
@@ -29,23 +40,24 @@ class DataConfig(Config):
 
     leading: ClassVar[str | None] = "source"
 
-    source: Annotated[Source, tyro.conf.arg(name="data")] = "shapes"
+    source: Annotated[Source, tyro.conf.arg(name="data")] = SHAPES
     """Folder, file, data set or address of point clouds or meshes; ``shapes`` for the built-in generator."""
-    points: int = Field(2048, ge=16)
+    points: int = Field(2048, ge=3)
     """Points per cloud."""
     up: Literal["y", "z", "x"] | None = None
     """The axis that points up in the files; clouds are turned so that it becomes y. Where absent, that of a published
     data set, else y."""
-    labels: Literal["none", "folder"] = "none"
-    """Whether the name of a file's folder is its label."""
+    labels: Literal["none", "folder", "auto"] = "none"
+    """Whether the name of a file's folder is its label; ``auto``: where there are sub-folders."""
     parts: Literal["none", "named", "column"] = "named"
     """Where the part of each point is read from: ``named`` arrays, columns and files; the last ``column`` of text files
     too; ``none``."""
-    columns: tuple[Literal["colour", "normal"], ...] = ()
+    columns: Annotated[tuple[Literal["colour", "normal"], ...], BeforeValidator(_names)] = ()
     """What is kept beside x, y and z, of files that have it: ``colour``, ``normal``, or both. They take half as much
     room again, and as much again."""
-    clouds: int | None = Field(None, ge=2)
-    """How many clouds to use (built-in shapes: how many to make); all where absent."""
+    clouds: int | None = Field(None, ge=1)
+    """How many clouds to use, of each split its share, spread over classes (built-in shapes: how many to make); all
+    where absent."""
     fraction: float = Field(1.0, gt=0, le=1)
     """Share of the training clouds that is trained on, drawn by the seed; in pre-training, probes take all. Tasks take
     it class by class, of the clouds that the epoch is chosen by too."""
@@ -57,26 +69,6 @@ class DataConfig(Config):
     """Processes that read files; one for each processor where absent."""
     cache: Annotated[Path | None, NEUTRAL] = None
     """Folder for files read once and teacher maps; beside the run where absent."""
-
-    def open(self, *, seed: int = 0, points: int | None = None, shown: bool = True) -> "CloudSet":
-        """The clouds, of ``points`` points where that is given; errors are those of :func:`open_source`."""
-        from i2pmae.data.open.source import open_source
-
-        return open_source(
-            self.source,
-            points=points or self.points,
-            up=self.up,
-            labels=self.labels,
-            parts=self.parts,
-            columns=self.columns,
-            clouds=self.clouds,
-            cache=self.cache,
-            workers=self.workers,
-            max_bad_share=self.max_bad_share,
-            seed=seed,
-            shown=shown,
-            shapes=self.shapes,
-        )
 
     def training_part(self, clouds: "CloudSet", seed: int) -> "CloudSet":
         """The training split of ``clouds`` where there is one, else all; of it, the ``fraction`` that is trained on."""

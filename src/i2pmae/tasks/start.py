@@ -11,6 +11,7 @@ from i2pmae.common import ranks
 from i2pmae.common.errors import DataError, UsageError, pick
 from i2pmae.common.progress import say as show
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.sources.named import files_axis
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.config import EncoderConfig
@@ -102,7 +103,7 @@ def open_start(task: TaskConfig) -> Source:
 def open_labelled(config: TaskRunConfig, say: Say, shown: bool) -> CloudSet:
     """The clouds that the configuration names; :class:`DataError` where the task needs labels and they have none."""
     with ranks.main_first():
-        clouds = config.data.open(seed=config.training.seed, shown=shown)
+        clouds = open_clouds(config.data, seed=config.training.seed, shown=shown)
     for note in ranks.on_main(lambda: clouds.notes_in(config.output.folder)):
         say(note)
     if clouds.labels is None and config.task.needs_labels:

@@ -7,7 +7,7 @@ import pytest
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import normalise
 from i2pmae.data.formats.arrays import describe_arrays
-from i2pmae.data.open.folder import open_clouds
+from i2pmae.data.open.source import open_clouds
 
 NAMES = np.array(["cup", "jug", "pot"])
 
@@ -192,6 +192,6 @@ def test_one_cloud_is_no_set(tmp_path: Path, clouds: np.ndarray) -> None:
 
 def test_limit_is_spread_over_a_set(tmp_path: Path, clouds: np.ndarray) -> None:
     np.savez(tmp_path / "set.npz", **split_arrays(clouds))
-    opened = open_clouds(tmp_path / "set.npz", points=64, limit=3, shown=False)
+    opened = open_clouds(tmp_path / "set.npz", points=64, clouds=3, shown=False)
     assert list(opened.ids) == ["set.npz/000000", "set.npz/000004", "set.npz/000006"]  # of other classes
     assert opened.splits.tolist() == ["train", "train", "test"]

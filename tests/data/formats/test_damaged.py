@@ -19,7 +19,7 @@ import trimesh
 from i2pmae.common.errors import DataError
 from i2pmae.data.formats.pickles import read_pickle
 from i2pmae.data.formats.table import read_cloud_file
-from i2pmae.data.open.folder import open_clouds
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.store.cache import read_bad_files
 
 MOST_BYTES = 128 << 20

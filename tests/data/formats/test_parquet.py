@@ -9,8 +9,7 @@ import pytest
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.formats.parquet import describe_parquet
-from i2pmae.data.open.folder import open_clouds
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.store.cache import read_bad_files
 
 POINTS = np.random.default_rng(3).random((7, 20, 3)).astype(np.float32)
@@ -43,7 +42,7 @@ def test_every_form_of_lists(column: Any, tmp_path: Path) -> None:
     for row, points in enumerate(POINTS):
         centred = points - points.mean(0)
         np.testing.assert_allclose(found.points[row], centred / np.linalg.norm(centred, axis=-1).max(), atol=1e-6)
-    assert len(open_source(path, points=20, shown=False)) == 7  # and no manifest
+    assert len(open_clouds(path, points=20, shown=False)) == 7  # and no manifest
     (tmp_path / "set").mkdir()
     path.replace(tmp_path / "set" / "a.parquet")
     assert read(tmp_path / "set", labels="none").labels is not None

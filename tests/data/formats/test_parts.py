@@ -10,7 +10,7 @@ import pytest
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.open.folder import open_clouds
+from i2pmae.data.open.source import open_clouds
 from tests.data.layouts import cloud, part_of
 
 POINTS = cloud(1, 60)

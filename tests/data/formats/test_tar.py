@@ -11,7 +11,7 @@ import pytest
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.formats.tar import describe_tar
-from i2pmae.data.open.folder import open_clouds
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.store.cache import read_bad_files
 
 POINTS = np.random.default_rng(3).random((6, 20, 3)).astype(np.float32)

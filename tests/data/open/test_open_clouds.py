@@ -11,7 +11,7 @@ import trimesh
 
 from i2pmae.common.errors import DataError, I2PError, UsageError
 from i2pmae.data.clouds import normalise
-from i2pmae.data.open.folder import open_clouds
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.read import build as build_module
 from i2pmae.data.sources import listing as listing_module
 from i2pmae.data.store import writing as writing_module
@@ -80,7 +80,7 @@ def test_many_groups_of_files_keep_their_order(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_a_script_without_main_guard_may_use_workers(shapes: Path, tmp_path: Path) -> None:
-    code = f"from i2pmae.data.open.folder import open_clouds\nprint(len(open_clouds({str(shapes)!r}, workers=2).ids))\n"
+    code = f"from i2pmae.data.open.source import open_clouds\nprint(len(open_clouds({str(shapes)!r}, workers=2).ids))\n"
     (tmp_path / "script.py").write_text(code)
     for arguments, text in (([str(tmp_path / "script.py")], None), (["-"], code)):
         done = subprocess.run([sys.executable, *arguments], input=text, capture_output=True, text=True, check=False)
@@ -99,7 +99,7 @@ def test_read_once(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(first.points, again.points)
     assert (first.ids, first.notes, first.classes) == (again.ids, again.notes, again.classes)
     assert first.labels.tolist() == again.labels.tolist()
-    for change in ({"labels": "none"}, {"up": "z"}, {"seed": 3}, {"limit": 2}):
+    for change in ({"labels": "none"}, {"up": "z"}, {"seed": 3}, {"clouds": 2}):
         with pytest.raises(AssertionError, match="read again"):
             read(shapes, **{"labels": "folder", **change})
 
@@ -288,9 +288,9 @@ def test_up_axis_follows_the_option(tmp_path: Path) -> None:
 
 
 def test_limit_is_spread_over_the_files(shapes: Path) -> None:
-    assert list(read(shapes, limit=3).ids) == ["ball/b0.off", "ball/b4.glb", "box/c2.ply"]
-    assert len(read(shapes / "box", limit=7)) == 7
-    assert len(read(shapes, limit=1000)) == 16
+    assert list(read(shapes, clouds=3).ids) == ["ball/b0.off", "ball/b4.glb", "box/c2.ply"]
+    assert len(read(shapes / "box", clouds=7)) == 7
+    assert len(read(shapes, clouds=1000)) == 16
 
 
 def test_links_in_a_circle_end(shapes: Path) -> None:
@@ -346,7 +346,7 @@ def test_folders_without_permission(shapes: Path, monkeypatch: pytest.MonkeyPatc
         {"up": "w"},
         {"labels": "folders"},
         {"points": 2},
-        {"limit": 0},
+        {"clouds": 0},
         {"workers": -1},
         {"max_bad_share": 1.5},
     ],

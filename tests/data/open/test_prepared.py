@@ -15,14 +15,16 @@ import pytest
 
 from i2pmae.common.errors import DataError, I2PError, UsageError
 from i2pmae.data.clouds import CloudSet, normalise
+from i2pmae.data.config import DataConfig
 from i2pmae.data.open.check import check_source
 from i2pmae.data.open.prepared import prepare
-from i2pmae.data.open.source import open_source, request_for
+from i2pmae.data.open.source import open_clouds, request_for
 from i2pmae.data.read import build as build_module
 from i2pmae.data.sources.benchmarks.modelnet import CLASSES_40
 from i2pmae.data.sources.named import plan_source
 from i2pmae.data.store.shards import Shards
-from i2pmae.data.store.stored import checksums, damage
+from i2pmae.data.store.stored import damage
+from i2pmae.data.store.summary import checksums
 from i2pmae.data.store.writing import ResumableWriter, read_journal
 from tests.data import layouts
 
@@ -31,12 +33,12 @@ SHARD = "points-000-00000.npy"
 
 def write(data: str, output: Path, points: int = 50, workers: int = 0, **options: Any) -> CloudSet:
     plan = plan_source(data)
-    request = request_for(plan, points, **options)
+    request = request_for(DataConfig(points=points, **options), plan.up)
     return prepare(plan, output, request, form="float32", workers=workers, shown=False)
 
 
 def read(path: Path, points: int = 50, **options: Any) -> CloudSet:
-    return open_source(path, points=points, workers=0, shown=False, **options)
+    return open_clouds(path, points=points, workers=0, shown=False, **options)
 
 
 def same(first: CloudSet, second: CloudSet) -> None:
@@ -55,7 +57,7 @@ def source(tmp_path: Path) -> str:
 
 def test_a_prepared_set_is_the_set(source: str, tmp_path: Path) -> None:
     written = write(source, tmp_path / "out")
-    same(written, open_source(source, points=50, workers=0, shown=False))
+    same(written, open_clouds(source, points=50, workers=0, shown=False))
     opened = read(tmp_path / "out")
     same(opened, written)
     assert opened.notes == written.notes
@@ -75,7 +77,7 @@ def test_a_prepared_set_is_the_set(source: str, tmp_path: Path) -> None:
 
 def test_fixed_point_takes_half_the_room(source: str, tmp_path: Path) -> None:
     exact, plan = write(source, tmp_path / "exact"), plan_source(source)
-    made = prepare(plan, tmp_path / "out", request_for(plan, 50), workers=0, shown=False)
+    made = prepare(plan, tmp_path / "out", request_for(DataConfig(points=50)), workers=0, shown=False)
     assert made.points.dtype == np.float32
     assert np.abs(made.points - exact.points).max() < 1.6e-5 < np.abs(np.float16(exact.points) - exact.points).max()
     assert (tmp_path / "out" / SHARD).stat().st_size == 128 + 5 * 50 * 6
@@ -85,7 +87,7 @@ def test_fixed_point_takes_half_the_room(source: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds another prepared set"):
         write(source, tmp_path / "out")
     with pytest.raises(UsageError, match="Unknown form 'fixed15'"):
-        prepare(plan, tmp_path / "other", request_for(plan, 50), form="fixed15", shown=False)
+        prepare(plan, tmp_path / "other", request_for(DataConfig(points=50)), form="fixed15", shown=False)
 
 
 def test_the_index_says_where_each_cloud_is(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +179,7 @@ def test_a_stopped_prepare_goes_on(stop: int, many: Path, tmp_path: Path, monkey
     monkeypatch.setattr(build_module, "CHECKPOINT_ROWS", 7)
     monkeypatch.setattr("i2pmae.data.formats.arrays.ArraySet.blocks.__defaults__", ((), 8))
     plan = plan_source(many, "folder")
-    request = request_for(plan, 40)
+    request = request_for(DataConfig(points=40))
     whole = prepare(plan, tmp_path / "whole", request, workers=0, shown=False)
     checkpoints = []
     real = ResumableWriter.checkpoint
@@ -228,7 +230,7 @@ def test_a_set_that_breaks_after_a_checkpoint_is_left_out(
     content[len(content) * 9 // 10] ^= 255
     path.write_bytes(content)
     plan = plan_source(many, "folder")
-    clouds = prepare(plan, tmp_path / "out", request_for(plan, 40), workers=0, shown=False)
+    clouds = prepare(plan, tmp_path / "out", request_for(DataConfig(points=40)), workers=0, shown=False)
     assert len(clouds) == 54 and clouds.parts == ("1", "2", "3")
     assert not damage(tmp_path / "out", fully=True)
     assert "3 of 57 files or clouds could not be used" in clouds.notes[-1]
@@ -239,12 +241,12 @@ def test_other_data_begin_anew(source: str, tmp_path: Path) -> None:
     unfinished.mkdir()
     (unfinished / "progress-000.jsonl").write_text('{"key": "other", "points": 50}\n{"rows": 5}\n')
     (unfinished / "points.npy").write_bytes(b"x" * 10000)
-    same(write(source, tmp_path / "out"), open_source(source, points=50, workers=0, shown=False))
+    same(write(source, tmp_path / "out"), open_clouds(source, points=50, workers=0, shown=False))
 
 
 def test_too_many_bad_files_keep_what_was_read(many: Path, tmp_path: Path) -> None:
     plan = plan_source(many, "folder")
-    request = request_for(plan, 40)
+    request = request_for(DataConfig(points=40))
     with pytest.raises(DataError, match="2 of 86 files or clouds cannot be used"):
         prepare(plan, tmp_path / "out", request, workers=0, max_bad_share=0.01, shown=False)
     assert [item.name for item in (tmp_path / "out").iterdir()] == ["bad_files.csv"]
@@ -324,7 +326,7 @@ def test_a_shard_that_changes_while_it_is_open(source: str, tmp_path: Path) -> N
 def test_workers_change_nothing(many: Path, tmp_path: Path) -> None:
     plan = plan_source(many, "folder")
     sets = [
-        prepare(plan, tmp_path / str(workers), request_for(plan, 40), workers=workers, shown=False)
+        prepare(plan, tmp_path / str(workers), request_for(DataConfig(points=40)), workers=workers, shown=False)
         for workers in (0, 2)
     ]
     same(*sets)
@@ -343,7 +345,7 @@ def test_a_full_disk_is_an_error_and_what_was_written_is_used(
     with pytest.raises(I2PError, match=r"Cannot write the folder .*out: .*too large.* run again to go on"):
         write(source, tmp_path / "out")
     file_limit(1 << 40)
-    same(write(source, tmp_path / "out"), open_source(source, points=50, workers=0, shown=False))
+    same(write(source, tmp_path / "out"), open_clouds(source, points=50, workers=0, shown=False))
 
 
 def test_an_end_between_writing_and_putting_into_place(
@@ -352,7 +354,7 @@ def test_an_end_between_writing_and_putting_into_place(
     """Part labels are indices by then, the index is written; all is done again from what was noted."""
     monkeypatch.setattr(build_module, "CHECKPOINT_ROWS", 7)
     plan = plan_source(many, "folder")
-    whole = prepare(plan, tmp_path / "whole", request_for(plan, 40), workers=0, shown=False)
+    whole = prepare(plan, tmp_path / "whole", request_for(DataConfig(points=40)), workers=0, shown=False)
 
     def stopped(*_: Any) -> None:
         raise Stopped
@@ -361,7 +363,7 @@ def test_an_end_between_writing_and_putting_into_place(
         with monkeypatch.context() as patch:
             patch.setattr(place, stopped)
             with pytest.raises(Stopped):
-                prepare(plan, tmp_path / "out", request_for(plan, 40), workers=0, shown=False)
+                prepare(plan, tmp_path / "out", request_for(DataConfig(points=40)), workers=0, shown=False)
     read, real = list[str](), build_module.read_files
 
     def counted(files: Any, *rest: Any) -> Any:
@@ -370,7 +372,7 @@ def test_an_end_between_writing_and_putting_into_place(
         return real(files, *rest)
 
     monkeypatch.setattr(build_module, "read_files", counted)
-    same(prepare(plan, tmp_path / "out", request_for(plan, 40), workers=0, shown=False), whole)
+    same(prepare(plan, tmp_path / "out", request_for(DataConfig(points=40)), workers=0, shown=False), whole)
     assert len(read) < 7, "what was noted is not read again"
     assert sorted(item.name for item in (tmp_path / "out").iterdir()) == sorted(
         item.name for item in (tmp_path / "whole").iterdir()
@@ -380,9 +382,10 @@ def test_an_end_between_writing_and_putting_into_place(
 KILLED = (
     "import sys\nfrom pathlib import Path\nfrom i2pmae.data.read import build\n"
     "from i2pmae.data.open.prepared import prepare\nfrom i2pmae.data.open.source import request_for\n"
-    "from i2pmae.data.sources.named import plan_source\nbuild.CHECKPOINT_ROWS = 16\n"
+    "from i2pmae.data.config import DataConfig\nfrom i2pmae.data.sources.named import plan_source\n"
+    "build.CHECKPOINT_ROWS = 16\n"
     "plan = plan_source(sys.argv[1])\n"
-    "prepare(plan, Path(sys.argv[2]), request_for(plan, 20), form='float32', workers=0, shown=False)\n"
+    "prepare(plan, Path(sys.argv[2]), request_for(DataConfig(points=20)), form='float32', workers=0, shown=False)\n"
 )
 
 
@@ -479,7 +482,7 @@ def test_the_axis_of_the_files_stays_known(tmp_path: Path) -> None:
         assert read(tmp_path / "out", points, parts="none").files_up == "z"
     assert write(str(tmp_path / "out"), tmp_path / "again", 10).files_up == "z"
     np.testing.assert_array_equal(read(tmp_path / "again", 10).points, read(tmp_path / "out", 10).points)
-    assert open_source("shapes", points=8, clouds=4).files_up == "y"
+    assert open_clouds("shapes", points=8, clouds=4).files_up == "y"
     np.save(tmp_path / "ready.npy", read(tmp_path / "raw.npy", 30).points)
     assert read(tmp_path / "ready.npy", 30).files_up == "y"
     place = layouts.modelnet_meshes(tmp_path, list(CLASSES_40))

@@ -11,9 +11,9 @@ import trimesh
 
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.open.folder import open_clouds
+from i2pmae.data.config import DataConfig
 from i2pmae.data.open.prepared import prepare
-from i2pmae.data.open.source import open_source, request_for
+from i2pmae.data.open.source import open_clouds, request_for
 from i2pmae.data.sources.named import plan_source
 from i2pmae.data.store.cache import read_bad_files
 from i2pmae.data.views import Lazy
@@ -221,36 +221,36 @@ def test_prepared_folders_keep_them(form: str, tmp_path: Path) -> None:
         normals=np.stack([np.roll(NORMALS, row, 0) for row in range(count)]),
     )
     plan = plan_source(tmp_path / "set.npz")
-    request = request_for(plan, COUNT, columns=BOTH)
+    request = request_for(DataConfig(points=COUNT, columns=BOTH))
     made = prepare(plan, tmp_path / "out", request, form=form, workers=0, shown=False)
-    again = open_source(tmp_path / "out", points=COUNT, shown=False)
+    again = open_clouds(tmp_path / "out", points=COUNT, shown=False)
     for opened in (made, again):
         assert repr(opened).endswith("colour; normal)")
         tested = opened.split("test").subset([2, 0])
         np.testing.assert_allclose(tested.columns["colour"][0], np.roll(COLOURS, 5, 0) / 255, atol=1e-6)
         np.testing.assert_allclose(tested.columns["normal"][:][1], np.roll(NORMALS, 1, 0), atol=2e-5)
-    plain = prepare(plan, tmp_path / "plain", request_for(plan, COUNT), form=form, workers=0, shown=False)
+    plain = prepare(plan, tmp_path / "plain", request_for(DataConfig(points=COUNT)), form=form, workers=0, shown=False)
     assert plain.digest() != made.digest()
-    fewer = open_source(tmp_path / "out", points=16, columns=["colour"], shown=False)
+    fewer = open_clouds(tmp_path / "out", points=16, columns=["colour"], shown=False)
     assert fewer.columns["normal"].shape == (count, 16, 3)
     with pytest.raises(DataError, match=r"has no normal: prepare the data again with --columns normal"):
-        open_source(tmp_path / "plain", points=COUNT, columns=["normal"], shown=False)
+        open_clouds(tmp_path / "plain", points=COUNT, columns=["normal"], shown=False)
     shard = tmp_path / "out" / "normal-000-00000.npy"
     content = bytearray(shard.read_bytes())
     content[-5] ^= 1
     shard.write_bytes(content)
-    damaged = open_source(tmp_path / "out", points=COUNT, shown=False)
+    damaged = open_clouds(tmp_path / "out", points=COUNT, shown=False)
     with pytest.raises(DataError, match=r"normal-000-00000\.npy is damaged: row 5"):
         damaged.columns["normal"][:]
 
 
 def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
     ply(tmp_path / "a.ply")
-    with pytest.raises(UsageError, match=r"'color'.*colour"):
+    with pytest.raises(UsageError, match=r"columns\.0: must be 'colour' or 'normal' \(got 'color'\)"):
         read(tmp_path, columns=["color"])
-    with pytest.raises(UsageError, match="not the text 'colour'"):
+    with pytest.raises(UsageError, match=r"columns: must be a list of names, such as \('colour',\)"):
         read(tmp_path, columns="colour")
     with pytest.raises(UsageError, match="The built-in shapes have no normal"):
-        open_source("shapes", clouds=4, columns=["normal"])
+        open_clouds("shapes", clouds=4, columns=["normal"])
     with pytest.raises(DataError, match=r"colour has shape \(2, 3, 3\), points \(2, 4, 3\)"):
         CloudSet(np.zeros((2, 4, 3)), ["a", "b"], columns={"colour": np.zeros((2, 3, 3))})

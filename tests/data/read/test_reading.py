@@ -17,11 +17,11 @@ import pytest
 import trimesh
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.config import DataConfig
 from i2pmae.data.formats import table as files_module
 from i2pmae.data.formats.base import RawCloud
-from i2pmae.data.open.folder import open_clouds
 from i2pmae.data.open.prepared import prepare
-from i2pmae.data.open.source import open_source, request_for
+from i2pmae.data.open.source import open_clouds, request_for
 from i2pmae.data.read import build as build_module
 from i2pmae.data.read import files as reading_module
 from i2pmae.data.read.files import KILLED, Request, read_files
@@ -135,7 +135,7 @@ def test_an_unfinished_folder_goes_back_to_what_can_be_read_by_now(
 ) -> None:
     monkeypatch.setattr(build_module, "CHECKPOINT_ROWS", 1)
     plan = plan_source(scans)
-    request = request_for(plan, 10)
+    request = request_for(DataConfig(points=10))
     whole = prepare(plan, tmp_path / "whole", request, workers=0, shown=False)
     with monkeypatch.context() as patch:
         patch.setitem(files_module.EXTENSIONS, ".npy", failing(PermissionError(errno.EACCES, "Denied"), "2.npy"))
@@ -306,13 +306,13 @@ def test_lists_with_names_that_can_be_none(tmp_path: Path) -> None:
     names = json.loads(path.read_text())
     path.write_text(json.dumps([*names, "shape_data/02691156/\ud800", "shape_data/02691156/a\0b"]))
     data = f"shapenetpart={root}"
-    clouds = open_source(data, points=20, workers=0, shown=False, max_bad_share=0.9)
+    clouds = open_clouds(data, points=20, workers=0, shown=False, max_bad_share=0.9)
     rows = dict(listed(clouds.notes[-1]))
     assert "surrogates not allowed" in rows["02691156/\\ud800.txt"]
     assert "null" in rows["02691156/a\\x00b.txt"]
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match=r"train_file_list\.json is no list of SYNSET/NAME"):
-        open_source(data, points=20, workers=0, shown=False)
+        open_clouds(data, points=20, workers=0, shown=False)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_folds_that_are_no_lists(content: object, tmp_path: Path) -> None:
     (tmp_path / "5way_10shot").mkdir()
     (tmp_path / "5way_10shot" / "0.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(DataError, match=r"expected \{'train'"):
-        open_source(f"modelnet-fewshot={tmp_path}", points=20, workers=0, shown=False)
+        open_clouds(f"modelnet-fewshot={tmp_path}", points=20, workers=0, shown=False)
 
 
 def test_a_scene_is_read_anew_when_a_file_of_its_buffers_changes(

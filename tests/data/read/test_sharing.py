@@ -12,8 +12,9 @@ import pytest
 
 from i2pmae.common.errors import DataError, I2PError, UsageError
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.config import DataConfig
 from i2pmae.data.open.prepared import prepare
-from i2pmae.data.open.source import open_source, request_for
+from i2pmae.data.open.source import open_clouds, request_for
 from i2pmae.data.read import sharing as sharing_module
 from i2pmae.data.read.files import Request
 from i2pmae.data.read.shares import ALONE, Ranks, here, share_of
@@ -40,7 +41,7 @@ def scans(tmp_path: Path) -> Path:
 
 def planned(scans: Path, **options: Any) -> tuple[Plan, Request]:
     plan = plan_source(scans, "folder")
-    return plan, request_for(plan, 40, **options)
+    return plan, request_for(DataConfig(points=40, **options))
 
 
 def together(scans: Path, output: Path, world: int, bad_share: float = 0.5, **options: Any) -> list[Any]:
@@ -83,7 +84,7 @@ def test_shares_make_the_whole(world: int, scans: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".out*"))
     left = {item.name.split("-")[0] for item in (tmp_path / "out").iterdir()}
     assert left == {"points", "index.parquet", "bad_files.csv", "set.json"}
-    same(open_source(tmp_path / "out", points=40, shown=False), alone)
+    same(open_clouds(tmp_path / "out", points=40, shown=False), alone)
 
 
 def test_a_limited_set_is_read_by_the_first(scans: Path, tmp_path: Path) -> None:
@@ -165,4 +166,4 @@ def test_processes(scans: Path, tmp_path: Path) -> None:
     said = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert "24 clouds of 40 points" in said[0][0] and said[1][0] == ""
-    assert len(open_source(tmp_path / "out", points=40, shown=False)) == 24
+    assert len(open_clouds(tmp_path / "out", points=40, shown=False)) == 24

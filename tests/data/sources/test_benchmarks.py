@@ -14,7 +14,7 @@ import pytest
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.data.clouds import CloudSet, normalise
 from i2pmae.data.open.folds import open_folds
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from i2pmae.data.read.files import Request
 from i2pmae.data.sources.benchmarks import READERS, recognise
 from i2pmae.data.sources.benchmarks.modelnet import CLASSES_10, CLASSES_40
@@ -24,7 +24,7 @@ from tests.data import layouts
 
 
 def read(name: str, path: Path, points: int = 64, **options: Any) -> CloudSet:
-    return open_source(f"{name}={path}", points=points, workers=0, shown=False, **options)
+    return open_clouds(f"{name}={path}", points=points, workers=0, shown=False, **options)
 
 
 def test_official_facts() -> None:
@@ -304,11 +304,11 @@ def test_data_sets_that_are_mixed_up_are_recognised(tmp_path: Path) -> None:
 
 def test_unknown_names_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'modelnet40'"):
-        open_source(f"modelnet4={tmp_path}")
+        open_clouds(f"modelnet4={tmp_path}")
     with pytest.raises(UsageError, match="Say where ModelNet40 is: modelnet40=PATH"):
-        open_source("modelnet40")
+        open_clouds("modelnet40")
     np.save(tmp_path / "a=b.npy", layouts.cloud(0))
-    assert len(open_source(tmp_path / "a=b.npy", points=64, shown=False)) == 1
+    assert len(open_clouds(tmp_path / "a=b.npy", points=64, shown=False)) == 1
 
 
 def test_cut_and_foreign_hdf5(tmp_path: Path) -> None:
@@ -470,11 +470,11 @@ def test_a_shape_in_two_lists_of_splits(tmp_path: Path) -> None:
     with (root / "ShapeNet-55" / "test.txt").open("a") as file:
         file.write("02691156-a1.npy\n")
     with pytest.raises(DataError, match=r"a1.npy \(train\) and shapenet_pc/02691156-a1.npy \(test\) are one file"):
-        open_source(f"shapenet55={root}", points=64, workers=0, shown=False)
+        open_clouds(f"shapenet55={root}", points=64, workers=0, shown=False)
     root = layouts.shapenetpart_pairs(tmp_path / "b")
     layouts.split_lists(root)
     lists = root / "train_test_split"
     name = json.loads((lists / "shuffled_val_file_list.json").read_text())[0]
     (lists / "shuffled_test_file_list.json").write_text(json.dumps([name]))
     with pytest.raises(DataError, match="is in the lists of both val and test"):
-        open_source(f"shapenetpart={root}", points=64, workers=0, shown=False)
+        open_clouds(f"shapenetpart={root}", points=64, workers=0, shown=False)

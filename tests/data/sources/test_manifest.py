@@ -8,7 +8,7 @@ import pytest
 
 from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.open.source import open_source
+from i2pmae.data.open.source import open_clouds
 from tests.data.layouts import cloud
 
 
@@ -21,7 +21,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def read(path: Path, **options: Any) -> CloudSet:
-    return open_source(path, points=64, workers=0, shown=False, **options)
+    return open_clouds(path, points=64, workers=0, shown=False, **options)
 
 
 def test_csv(files: Path) -> None:
@@ -182,4 +182,4 @@ def test_a_manifest_that_may_not_be_read(files: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("path", ["~nobody-of-that-name", "modelnet40=~nobody-of-that-name/x"])
 def test_homes_of_nobody(path: str) -> None:
     with pytest.raises(DataError, match="there is no user whose home folder this names"):
-        open_source(path)
+        open_clouds(path)

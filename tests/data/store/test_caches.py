@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from i2pmae.common.errors import DataError
+from i2pmae.data.config import DataConfig
 from i2pmae.data.open.prepared import prepare
-from i2pmae.data.open.source import open_source, request_for
+from i2pmae.data.open.source import open_clouds, request_for
 from i2pmae.data.sources.named import plan_source
 from i2pmae.data.store.cache import clear_caches, list_caches, read_bad_files, write_bad_files
 from i2pmae.data.store.sets import UnusableFiles
@@ -33,7 +34,7 @@ def scans(place: Path, bad: int = 0, good: int = 3) -> Path:
 
 
 def read(path: Path, **options: object) -> object:
-    return open_source(path, points=64, workers=0, shown=False, **options)  # type: ignore[arg-type]
+    return open_clouds(path, points=64, workers=0, shown=False, **options)  # type: ignore[arg-type]
 
 
 def aged(folder: Path, days: float) -> None:
@@ -106,7 +107,7 @@ def test_nobody_else_may_look_into_caches(root: Path, tmp_path: Path) -> None:
         with pytest.raises(UnusableFiles):
             read(scans(tmp_path / "second", bad=3, good=0))
         plan = plan_source(tmp_path / "first")
-        prepare(plan, tmp_path / "out", request_for(plan, 64), max_bad_share=0.5, workers=0, shown=False)
+        prepare(plan, tmp_path / "out", request_for(DataConfig(points=64)), max_bad_share=0.5, workers=0, shown=False)
     finally:
         os.umask(before)
     assert root.stat().st_mode & 0o777 == 0o700

@@ -16,9 +16,10 @@ from fsspec.registry import _registry
 
 from i2pmae.common.errors import DataError, I2PError, UsageError
 from i2pmae.data.clouds import CloudSet
+from i2pmae.data.config import DataConfig
 from i2pmae.data.open.check import check_source
 from i2pmae.data.open.prepared import prepare
-from i2pmae.data.open.source import open_source, request_for
+from i2pmae.data.open.source import open_clouds, request_for
 from i2pmae.data.order import far_shards
 from i2pmae.data.sources.named import files_axis, plan_source
 from i2pmae.data.store import remote as remote_module
@@ -85,7 +86,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CloudSet:
     labels = np.arange(84) % 3
     np.savez(tmp_path / "raw.npz", points=points, labels=labels, split=["train", "test"] * 42, part_labels=parts)
     plan = plan_source(tmp_path / "raw.npz")
-    return prepare(plan, tmp_path / "out", request_for(plan, 30), workers=0, shown=False)
+    return prepare(plan, tmp_path / "out", request_for(DataConfig(points=30)), workers=0, shown=False)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def server(local: CloudSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def read(address: str, points: int = 30, **options: Any) -> CloudSet:
-    return open_source(address, points=points, workers=0, shown=False, **options)
+    return open_clouds(address, points=points, workers=0, shown=False, **options)
 
 
 def shards(asked: list[str], kind: str = "points") -> list[str]:
@@ -146,7 +147,7 @@ def test_other_numbers_of_points_limits_and_checks(server: Server, local: CloudS
     report = check_source(server.address, shown=False)
     assert report.whole and report.clouds == 84
     plan = plan_source(server.address)
-    made = prepare(plan, tmp_path / "copy", request_for(plan, 30), workers=0, shown=False)
+    made = prepare(plan, tmp_path / "copy", request_for(DataConfig(points=30)), workers=0, shown=False)
     np.testing.assert_allclose(made.points, local.points, atol=1e-4)
 
 

@@ -9,17 +9,15 @@ from typing import Literal
 import numpy as np
 
 from i2pmae.common.errors import DataError, pick
+from i2pmae.data.config import DataConfig
 from i2pmae.data.labels import by_number
 from i2pmae.data.open.fitness import TASKS, Facts, Task, refusals
-from i2pmae.data.open.folder import check_request
 from i2pmae.data.open.source import request_for
 from i2pmae.data.read.build import Build
 from i2pmae.data.read.files import default_workers
 from i2pmae.data.sources.benchmarks import READERS
-from i2pmae.data.sources.named import named, plan_source
+from i2pmae.data.sources.named import named, plan_source, prepared_at
 from i2pmae.data.sources.plan import Plan
-from i2pmae.data.sources.prepared import is_prepared
-from i2pmae.data.store.remote import is_remote
 from i2pmae.data.store.stored import damage
 from i2pmae.data.store.writing import NOTHING, Sink
 
@@ -100,19 +98,22 @@ def check_source(
 
     With ``task`` it says, too, what that task would refuse about the set (see
     :func:`i2pmae.data.open.fitness.refusals`). Files are read as the task reads them if it has clouds of ``points``
-    points: which of the rarest parts are among them may depend on it. Otherwise the arguments are those of
-    :func:`i2pmae.data.open.source.open_source`.
+    points: which of the rarest parts are among them may depend on it. The other arguments are fields of
+    :class:`~i2pmae.data.config.DataConfig`.
     """
     if task is not None:
         pick("task", task, dict.fromkeys(TASKS))
-    check_request(points, 1, None, workers)
-    name, path = (None, Path()) if is_remote(data) else named(data)
-    if name is None and not is_remote(data) and is_prepared(path):
-        found = damage(path, fully=True)
+    given = {} if points is None else {"points": points}
+    config = DataConfig().changed(given, source=data, labels=labels, parts=parts, workers=workers)
+    prepared = prepared_at(config.source)
+    if isinstance(prepared, Path):
+        found = damage(prepared, fully=True)
         if found:
-            raise DataError(f"The prepared folder {path} is damaged: {'; '.join(found)}. Prepare the data again.")
-    plan = replace(plan_source(data, labels, parts), strict=False)  # to list what is damaged, and not to stop there
-    build = Build(plan, request_for(plan, points or plan.points or CHECKED_POINTS, parts=parts))
+            raise DataError(f"The prepared folder {prepared} is damaged: {'; '.join(found)}. Prepare the data again.")
+    name = named(config.source)[0] if prepared is None else None
+    plan = plan_source(config.source, config.labels, config.parts)
+    plan = replace(plan, strict=False)  # to list what is damaged, and not to stop there
+    build = Build(plan, replace(request_for(config, plan.up), points=points or plan.points or CHECKED_POINTS))
     damaged = [("", fault) for fault in plan.faults]
     files = (entry.file for entry in plan.entries if entry.describe is None)
     sink = _Occurring()

@@ -12,8 +12,9 @@ from i2pmae.data.read.sharing import write_share
 from i2pmae.data.sources.plan import Plan
 from i2pmae.data.sources.prepared import chosen, is_prepared, plan_prepared, stored_at
 from i2pmae.data.store.cache import open_cache
+from i2pmae.data.store.forms import FORMS
 from i2pmae.data.store.sets import as_clouds
-from i2pmae.data.store.stored import BAD_FILES, FORMS
+from i2pmae.data.store.summary import BAD_FILES
 from i2pmae.data.store.writing import ResumableWriter
 
 __all__ = ["open_prepared", "prepare"]
@@ -62,7 +63,7 @@ def prepare(
 ) -> CloudSet:
     """The clouds of a plan, written to the folder ``output``; a call that was stopped goes on where it was.
 
-    ``form`` is one of :data:`~i2pmae.data.store.stored.FORMS`. Where torchrun started several processes, each reads
+    ``form`` is one of :data:`~i2pmae.data.store.forms.FORMS`. Where torchrun or srun started several processes, each reads
     its share of the files, the first puts all together, and every one of them gets the whole set. Nothing is done where
     the folder holds it already. :class:`UsageError` where it holds anything else.
     """

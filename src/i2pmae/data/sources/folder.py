@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, overload
 
-from i2pmae.common.errors import DataError, pick
+from i2pmae.common.errors import DataError
 from i2pmae.data.formats.arrays import ArraySet
 from i2pmae.data.formats.base import SetOfClouds
 from i2pmae.data.formats.parts import PartSource
@@ -13,10 +13,7 @@ from i2pmae.data.formats.table import describe_set
 from i2pmae.data.sources.listing import Files, SourceFile, find_files, folder_labels
 from i2pmae.data.sources.plan import Entry, Plan
 
-__all__ = ["LABELS", "PARTS", "plan_files"]
-
-LABELS = ("none", "folder", "auto")
-PARTS = ("none", "named", "column")
+__all__ = ["plan_files"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +51,7 @@ class Entries(Sequence[Entry]):
 def plan_files(
     path: Path, labels: Literal["none", "folder", "auto"] = "none", parts: Literal["none", "named", "column"] = "named"
 ) -> Plan:
-    """What :func:`open_clouds` reads: all files at or below ``path``."""
-    pick("labels option", labels, dict.fromkeys(LABELS))
-    pick("parts option", parts, dict.fromkeys(PARTS))
+    """All files at or below ``path``."""
     files, problems = find_files(path, part_files=parts != "none")
     column = parts == "column"
     if isinstance(files, Files):

@@ -4,24 +4,23 @@ from pathlib import Path
 from typing import Literal
 
 from i2pmae.common.errors import UsageError, pick
+from i2pmae.data.config import SHAPES
 from i2pmae.data.paths import expanded, readable
 from i2pmae.data.sources.benchmarks import READERS, plan_benchmark
-from i2pmae.data.sources.folder import PARTS, plan_files
+from i2pmae.data.sources.folder import plan_files
 from i2pmae.data.sources.manifest import is_manifest, plan_manifest
 from i2pmae.data.sources.plan import Plan
 from i2pmae.data.sources.prepared import is_prepared, plan_prepared
 from i2pmae.data.store.remote import is_remote
 
-__all__ = ["SHAPES", "files_axis", "is_shapes", "named", "plan_source"]
+__all__ = ["files_axis", "is_shapes", "named", "plan_source", "prepared_at"]
 
 Axis = Literal["x", "y", "z"]
-SHAPES = "shapes"
-"""The name that stands for the built-in shapes."""
 
 
 def is_shapes(data: str | Path) -> bool:
-    """Whether ``data`` names the built-in shapes. A folder of that name is meant by ``./shapes``."""
-    return str(data) == SHAPES
+    """Whether ``data`` names the built-in shapes. A folder of that name is meant by ``./shapes``, or a path."""
+    return data == SHAPES
 
 
 def named(data: str | Path) -> tuple[str | None, Path]:
@@ -42,16 +41,21 @@ def named(data: str | Path) -> tuple[str | None, Path]:
     return name, expanded(place)
 
 
+def prepared_at(data: str | Path) -> Path | str | None:
+    """Where the prepared folder that ``data`` names is, here or at its address; None where it names anything else."""
+    if is_remote(data):
+        return str(data)
+    name, path = named(data)
+    return path if name is None and is_prepared(path) else None
+
+
 def files_axis(data: str | Path, asked: Axis | None, trained: Axis | None) -> tuple[Axis | None, str]:
     """The axis that the files of ``data`` are read with, and what is to be said about it, if anything.
 
     It is the one that is ``asked`` for, else that of the files that a model was ``trained`` on. ``None`` where the data
     knows its own (built-in shapes, published sets, prepared folders), or nobody says.
     """
-    if trained is None or is_shapes(data) or is_remote(data):
-        return asked, ""
-    name, path = named(data)
-    if name is not None or is_prepared(path):
+    if trained is None or is_shapes(data) or prepared_at(data) is not None or named(data)[0] is not None:
         return asked, ""
     if asked is None:
         said = f"Files are read as {trained} up, like those that the model was trained on; --up says otherwise."
@@ -65,15 +69,13 @@ def plan_source(
     labels: Literal["none", "folder", "auto"] = "none",
     parts: Literal["none", "named", "column"] = "named",
 ) -> Plan:
-    """What :func:`open_source` reads, before it is read; not for built-in shapes."""
+    """What ``data`` names, before it is read; not for built-in shapes."""
     if is_shapes(data):
         raise UsageError("The built-in shapes are made from a seed: there is nothing to check or to prepare.")
-    pick("parts option", parts, dict.fromkeys(PARTS))
-    if is_remote(data):
-        return plan_prepared(str(data))
+    prepared = prepared_at(data)
+    if prepared is not None:
+        return plan_prepared(prepared)
     name, path = named(data)
     if name is not None:
         return plan_benchmark(READERS[name], path).once()
-    if is_prepared(path):
-        return plan_prepared(path)
     return plan_manifest(path, parts) if is_manifest(path) else plan_files(path, labels, parts)

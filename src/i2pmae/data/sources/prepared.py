@@ -15,7 +15,8 @@ from i2pmae.data.sources.listing import source_file, stratified
 from i2pmae.data.sources.plan import Entry, Plan
 from i2pmae.data.store.remote import is_remote, read_remote
 from i2pmae.data.store.sets import as_clouds
-from i2pmae.data.store.stored import SUMMARY, Stored, checked, is_stored
+from i2pmae.data.store.stored import Stored, checked
+from i2pmae.data.store.summary import SUMMARY, is_stored
 
 __all__ = ["PreparedSet", "chosen", "is_prepared", "plan_prepared", "stored_at"]
 

@@ -16,7 +16,8 @@ from i2pmae.common.errors import DataError, I2PError
 from i2pmae.common.files import write_text
 from i2pmae.data.paths import cache_folder, portable, printable
 from i2pmae.data.store.locking import in_use
-from i2pmae.data.store.stored import BAD_FILES, FORMAT, INDEX, OLD_INDEX, SUMMARY, Stored, checked, read_summary
+from i2pmae.data.store.stored import Stored, checked
+from i2pmae.data.store.summary import BAD_FILES, FORMAT, INDEX, OLD_INDEX, SUMMARY, read_summary
 
 __all__ = [
     "CacheEntry",

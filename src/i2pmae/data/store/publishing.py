@@ -10,7 +10,7 @@ import numpy as np
 from i2pmae.common.files import write_text
 from i2pmae.data.store.cache import write_bad_files
 from i2pmae.data.store.shards import DIGEST_SIZE, digests_of
-from i2pmae.data.store.stored import BAD_FILES, FORMAT, INDEX, PARTS, POINTS, SUMMARY, checksums, shard_file
+from i2pmae.data.store.summary import BAD_FILES, FORMAT, INDEX, PARTS, POINTS, SUMMARY, checksums, shard_file
 
 __all__ = ["DIGESTS", "RAW", "Share", "digests_kind", "write_rest"]
 

@@ -22,16 +22,8 @@ from i2pmae.data.paths import cache_folder, printable
 from i2pmae.data.store.cache import make_private
 from i2pmae.data.store.locking import Lock
 from i2pmae.data.store.shards import Places
-from i2pmae.data.store.stored import (
-    BAD_FILES,
-    INDEX,
-    OLD_INDEX,
-    SUMMARY,
-    Stored,
-    checked_summary,
-    checksum,
-    read_stored,
-)
+from i2pmae.data.store.stored import Stored, read_stored
+from i2pmae.data.store.summary import BAD_FILES, INDEX, OLD_INDEX, SUMMARY, checked_summary, checksum
 
 __all__ = ["RemotePlaces", "is_remote", "read_remote"]
 

@@ -9,7 +9,8 @@ from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.paths import printable
 from i2pmae.data.store.cache import read_bad_files
-from i2pmae.data.store.stored import BAD_FILES, Stored
+from i2pmae.data.store.stored import Stored
+from i2pmae.data.store.summary import BAD_FILES
 
 __all__ = ["UnusableFiles", "as_clouds", "unusable"]
 

@@ -9,84 +9,32 @@ compared with their digests when they are read, so damage does not go unseen.
 Folders of format 2, which one ``points.npy`` held, are opened as well.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from i2pmae.common.errors import DataError
-from i2pmae.data.clouds import COLUMNS
+from i2pmae.data.store.forms import FORMS, Form, column_form
 from i2pmae.data.store.shards import DIGEST_SIZE, Places, Shards, shard_header
+from i2pmae.data.store.summary import (
+    INDEX,
+    OLD_INDEX,
+    OLD_PARTS,
+    OLD_POINTS,
+    PARTS,
+    POINTS,
+    SUMMARY,
+    checksum,
+    read_summary,
+    shard_file,
+)
 from i2pmae.data.views import Names
 
-__all__ = [
-    "BAD_FILES",
-    "FORMAT",
-    "FORMS",
-    "INDEX",
-    "SUMMARY",
-    "Form",
-    "Stored",
-    "checked",
-    "checksum",
-    "checksums",
-    "column_form",
-    "damage",
-    "is_stored",
-    "read_stored",
-    "read_summary",
-    "shard_file",
-]
+__all__ = ["Stored", "checked", "damage", "read_stored"]
 
-FORMAT = 3
-"""What ``set.json`` says; part of every key of a cache: raise it when the form of what is stored changes."""
-INDEX = "index.parquet"
-SUMMARY = "set.json"
-BAD_FILES = "bad_files.csv"
-POINTS, PARTS = "points", "part_labels"
-OLD_POINTS, OLD_PARTS, OLD_INDEX = "points.npy", "part_labels.npy", "clouds.parquet"
-"""The files of format 2."""
 FEW_BYTES = 1 << 30
 """A set of format 2, whose rows have no digests, is compared with its checksums on opening if it is no larger."""
-
-
-class Form(NamedTuple):
-    """How coordinates are stored."""
-
-    dtype: np.dtype
-    scale: float
-    """What a stored value is multiplied with."""
-
-    def encode(self, points: np.ndarray) -> np.ndarray:
-        """Coordinates as they are stored, the nearest ones that there are."""
-        if self.dtype.kind == "f":
-            return points.astype(self.dtype)
-        top = np.iinfo(self.dtype).max
-        low = 0 if self.dtype.kind == "u" else -top
-        return np.clip(np.rint(points / np.float32(self.scale)), low, top).astype(self.dtype)
-
-    def decode(self, stored: np.ndarray) -> np.ndarray:
-        """Coordinates, float32."""
-        if self.dtype.kind == "f":
-            return stored.astype(np.float32, copy=False)
-        return stored * np.float32(self.scale)
-
-
-FORMS = {"fixed16": Form(np.dtype("<i2"), 1 / 32767), "float32": Form(np.dtype("<f4"), 1.0)}
-"""``fixed16`` takes 6 bytes for a point; its coordinates, between -1 and 1, are off by 1.6e-5 at most, where half
-precision of the same size is off by 2.4e-4. ``float32`` takes 12 and keeps every bit."""
-
-
-COLOUR = Form(np.dtype("|u1"), 1 / 255)
-"""Colours take 3 bytes for a point, as many as almost every file has."""
-
-
-def column_form(name: str, form: str) -> Form:
-    """How a column beside x, y and z is stored in a set whose coordinates are of ``form``: normals as these are."""
-    return COLOUR if name == "colour" else FORMS[form]
 
 
 class Stored(NamedTuple):
@@ -99,16 +47,6 @@ class Stored(NamedTuple):
     columns: dict[str, Any]
     """``id`` (:class:`Names`), and arrays ``label`` and ``split`` where every cloud has one."""
     summary: dict[str, Any]
-
-
-def shard_file(kind: str, name: str) -> str:
-    """The file of a shard."""
-    return f"{kind}-{name}.npy"
-
-
-def is_stored(folder: Path) -> bool:
-    """Whether a folder holds a set of clouds, whole or damaged; :class:`OSError` where it may not be looked at."""
-    return (folder / SUMMARY).is_file() and any((folder / name).is_file() for name in (INDEX, OLD_POINTS, OLD_INDEX))
 
 
 def read_stored(folder: Path, places: Places | None = None) -> Stored:
@@ -238,97 +176,6 @@ def _forms(array: Shards) -> list[str]:
     return found
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
-    """What ``set.json`` says, with all that belongs there; :class:`ValueError` gives the reason where it does not."""
-    return checked_summary((folder / SUMMARY).read_bytes())
-
-
-def checked_summary(content: bytes) -> dict[str, Any]:
-    """As :func:`read_summary`, of the content of the file."""
-    try:
-        found = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{SUMMARY} is damaged") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{SUMMARY} is damaged")
-    summary: dict[str, Any] = {  # earlier versions did not note these
-        "format": 2,
-        "up_in_files": "y",
-        "sources": [],
-        "columns": [],
-        **found,
-    }
-    if summary["format"] not in (2, FORMAT):
-        raise ValueError(f"{SUMMARY} is of format {summary['format']}; this version reads the formats 2 and {FORMAT}")
-    if summary["format"] == 2:
-        summary = {"form": "float32", "scale": 1.0, "shards": [], "part_dtype": "<i8"} | summary
-    wrong = [name for name, fits in SUMMARY_FIELDS.items() if not (name in summary and fits(summary[name]))]
-    if wrong:
-        raise ValueError(f"{SUMMARY} is damaged: {', '.join(wrong)} missing or of another form")
-    missing = [name for name in needed_files(summary) if name not in summary["files"]]
-    if missing:
-        raise ValueError(f"{SUMMARY} is damaged: it lacks the checksum of {missing[0]}")
-    return summary
-
-
-def needed_files(summary: dict[str, Any]) -> list[str]:
-    """The files that a set has."""
-    if summary["format"] == 2:
-        return [OLD_POINTS, OLD_INDEX, BAD_FILES]
-    kinds = [POINTS, *summary["columns"], *([] if summary["part_dtype"] is None else [PARTS])]
-    return [*(shard_file(kind, shard["name"]) for shard in summary["shards"] for kind in kinds), INDEX, BAD_FILES]
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _is_plain(name: object) -> bool:
-    """Whether it names a file of the folder itself."""
-    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\:\0")
-
-
-def _is_files(value: object) -> bool:
-    if not isinstance(value, dict) or not all(map(_is_plain, value)):
-        return False
-    return all(
-        isinstance(facts, dict) and _is_count(facts.get("bytes")) and isinstance(facts.get("blake2b"), str)
-        for facts in value.values()
-    )
-
-
-def _is_shards(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(shard, dict) and _is_plain(shard.get("name")) and _is_count(shard.get("clouds")) for shard in value
-    )
-
-
-SUMMARY_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "format": _is_count,
-    "name": lambda value: isinstance(value, str),
-    "clouds": _is_count,
-    "points": _is_count,
-    "form": lambda value: isinstance(value, str) and value in FORMS,
-    "scale": lambda value: isinstance(value, float) and 0 < value <= 1,
-    "part_dtype": lambda value: value is None or value in ("|u1", "<u2", "<i8"),
-    "shards": _is_shards,
-    "bad": _is_count,
-    "classes": lambda value: value is None or _is_names(value),
-    "parts": lambda value: value is None or _is_names(value),
-    "tally": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
-    "notes": _is_names,
-    "files": _is_files,
-    "sources": _is_names,
-    "columns": lambda value: _is_names(value) and set(value) <= set(COLUMNS),
-    "up_in_files": lambda value: value in ("x", "y", "z"),
-}
-"""What ``set.json`` must hold, and what tells whether each fits."""
-
-
 def _difference(path: Path, facts: dict[str, Any], fully: bool) -> str | None:
     try:
         size = path.stat().st_size
@@ -339,18 +186,3 @@ def _difference(path: Path, facts: dict[str, Any], fully: bool) -> str | None:
     except OSError as error:
         return f"{path.name} cannot be read: {error.strerror or error}"
     return None
-
-
-def checksums(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Size and checksum of files in ``folder``, as ``set.json`` keeps them."""
-    return {
-        name: {"bytes": (folder / name).stat().st_size, "blake2b": checksum(folder / name)}
-        for name in names
-        if (folder / name).is_file()
-    }
-
-
-def checksum(path: Path) -> str:
-    """A hexadecimal number of 40 digits that follows from the content of a file."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=20)).hexdigest()

@@ -15,10 +15,11 @@ import numpy as np
 from i2pmae.common.errors import I2PError, UsageError
 from i2pmae.data.store.appending import Column, shard_rows
 from i2pmae.data.store.cache import make_private, open_cache
+from i2pmae.data.store.forms import FORMS, column_form
 from i2pmae.data.store.locking import Lock, abandoned
 from i2pmae.data.store.publishing import DIGESTS, RAW, Share, digests_kind, write_rest
 from i2pmae.data.store.shards import DIGEST_SIZE, digests_of
-from i2pmae.data.store.stored import FORMS, PARTS, POINTS, column_form
+from i2pmae.data.store.summary import PARTS, POINTS
 
 __all__ = ["JOURNAL", "LOCK", "CacheWriter", "ResumableWriter", "Sink", "read_journal", "unfinished"]
 

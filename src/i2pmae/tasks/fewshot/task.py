@@ -67,7 +67,8 @@ def _open(config: TaskRunConfig, say: Say, shown: bool) -> FoldTasks:
         clouds = open_labelled(config, say, shown)
         folds = few_shot_folds(clouds, task.ways, task.shots, queries=task.queries, folds=task.folds, seed=seed)
         return FoldTasks(folds, f"Folds drawn by seed {seed}.")
-    request = request_for(plan_source(data.source), data.points, data.up, parts="none", seed=seed)
+    kept = data.changed(parts="none", columns=(), clouds=None)
+    request = request_for(kept, plan_source(data.source).up, seed)
     with ranks.main_first():
         sets = open_folds(
             path, task.ways, task.shots, request, cache=data.cache, max_bad_share=data.max_bad_share, shown=shown

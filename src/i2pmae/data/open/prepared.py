@@ -63,9 +63,9 @@ def prepare(
 ) -> CloudSet:
     """The clouds of a plan, written to the folder ``output``; a call that was stopped goes on where it was.
 
-    ``form`` is one of :data:`~i2pmae.data.store.forms.FORMS`. Where torchrun or srun started several processes, each reads
-    its share of the files, the first puts all together, and every one of them gets the whole set. Nothing is done where
-    the folder holds it already. :class:`UsageError` where it holds anything else.
+    ``form`` is one of :data:`~i2pmae.data.store.forms.FORMS`. Where torchrun or srun started several processes, each
+    reads its share of the files, the first puts all together, and every one of them gets the whole set. Nothing is done
+    where the folder holds it already. :class:`UsageError` where it holds anything else.
     """
     pick("form", form, FORMS)
     plan.checked()

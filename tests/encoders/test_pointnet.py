@@ -67,6 +67,19 @@ def test_evaluation(groups, members, inputs, widths, outputs, order):
     assert module(given).grad_fn is not None
 
 
+def test_norms_may_keep_their_statistics_while_the_rest_trains():
+    module = made(*SIZES[0][2:])
+    before = copy.deepcopy(module.state_dict())
+    module.train()
+    for norm in (module.lift_norm, module.join_norm):
+        norm.eval()
+    found = module(torch.randn(9, 16, 3, dtype=torch.float64).requires_grad_())
+    found.sum().backward()
+    assert module.lift.weight.grad is not None and module.lift_norm.weight.grad is not None
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 def test_no_groups():
     module = made(3, (4, 4, 4), 5).eval()
     with torch.no_grad():

@@ -56,6 +56,14 @@ def test_the_score_is_the_mean_over_stored_folds(tmp_path, archive, weights):
         fewshot(wanted, shown=False)
 
 
+def test_heads_may_be_fitted_to_the_shots(tmp_path, archive, weights):
+    for shots in (4, 1):  # of a class with one cloud nothing can be cross-validated
+        wanted = config(tmp_path, archive, weights, head_widths=None, head_start="fitted", shots=shots, epochs=1)
+        wanted = wanted.changed({"optimiser.learning_rate": 1e-5})
+        result = fewshot(wanted.changed(output=tmp_path / f"{shots}"), shown=False)
+        assert result.accuracy > result.chance
+
+
 def test_a_stopped_run_keeps_the_folds_that_are_done(tmp_path, archive, weights, monkeypatch):
     wanted = config(tmp_path, archive, weights)
     whole = fewshot(wanted.changed(output=tmp_path / "whole"), shown=False)

@@ -5,17 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from i2pmae.commands.finetune import finetune
 from i2pmae.common.errors import CheckpointError, DataError, TrainingInterrupted, UsageError
 from i2pmae.encoders.config import PlainConfig
+from i2pmae.evaluation.probe import logistic_probe
 from i2pmae.methods.point_bert.config import DiscreteVAEConfig, PointBERTConfig
 from i2pmae.runs.record import RunRecord
-from i2pmae.tasks import recipes
+from i2pmae.tasks import TASKS, recipes
+from i2pmae.tasks.base import ValidatedSpec
 from i2pmae.tasks.classification.config import ClassificationConfig
 from i2pmae.tasks.classifier.model import Classifier
-from i2pmae.tasks.classifier.task import ClassificationTask
+from i2pmae.tasks.classifier.task import ClassificationTask, classify
 from i2pmae.tasks.config import AugmentConfig, TaskRunConfig
+from i2pmae.tasks.run import set_up
 from i2pmae.tasks.segmentation.config import SegmentationConfig
 from i2pmae.tasks.start import adapted_encoder, open_start, settle
 from i2pmae.training.config import OptimiserConfig
@@ -185,6 +189,34 @@ def test_a_batch_of_one_cloud_goes_without_batch_norm(tmp_path, archive, weights
     assert not load_model(tmp_path / "run")[0].config.head_norm
     with pytest.raises(UsageError, match="batches of 2 clouds or more"):
         wanted.changed(head_norm=True)
+
+
+@pytest.mark.parametrize("pooling", [None, "mean+max"])
+def test_a_fitted_head_begins_as_the_regression_on_the_embeddings(tmp_path, archive, weights, pooling):
+    wanted = config(tmp_path, archive, weights, head_widths=None, head_start="fitted", pooling=pooling, epochs=1)
+    still = OptimiserConfig(learning_rate=1e-12, start_rate=1e-12, final_rate=1e-12, weight_decay=0)
+    changing = AugmentConfig(kind="scale-shift")  # so that the statistics of training are others
+    result = finetune(wanted.changed(optimiser=still, augment=changing), shown=False)
+    model, record = load_model(tmp_path / "run")
+    assert isinstance(model, Classifier) and len(model.head) == 1
+    assert record.pooling == model.config.pooling == (pooling or "max"), "where nobody says, as in pre-training"
+    spec = TASKS["finetune"]
+    assert isinstance(spec, ValidatedSpec)
+    setup, material = set_up(spec, wanted, str, shown=False)
+    task, splits = spec.build(setup, material.parts, 0), material.parts
+    assert isinstance(task, ClassificationTask)
+    fresh = task.model.state_dict()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, fresh[name], atol=1e-6, rtol=0, msg=name)
+    task.model.head = nn.Sequential()
+    train, test = (classify(task, part).numpy() for part in (splits.train, splits.test))
+    expected = logistic_probe(train, splits.train.labels, test, splits.test.labels, folds=3, seed=0)
+    assert result.accuracy == pytest.approx(expected.accuracy)
+
+
+def test_a_fitted_head_is_one_layer(weights):
+    with pytest.raises(UsageError, match="one linear layer: leave head_widths out"):
+        of(weights, head_start="fitted", head_widths=(8,))
 
 
 @pytest.mark.parametrize(

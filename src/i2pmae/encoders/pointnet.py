@@ -42,7 +42,7 @@ class MiniPointNet(nn.Module):
         pieces = counted is None and not fixed_shapes(groups) and not torch.is_autocast_enabled("cpu")
         if not pieces:
             return self.plain(groups, counted)
-        if self.training:
+        if self.lift_norm.training and self.join_norm.training:  # they may keep their statistics while the rest trains
             return _InPieces.apply(groups, self.lift_norm, self.join_norm, *self.parameters())
         if torch.is_grad_enabled():
             return self.plain(groups)

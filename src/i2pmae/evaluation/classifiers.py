@@ -13,8 +13,9 @@ from threadpoolctl import threadpool_limits
 from i2pmae.common.errors import DataError, UsageError
 from i2pmae.common.progress import track
 from i2pmae.common.seeds import derive
+from i2pmae.typing import Float, Int
 
-__all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "fit", "usable_folds"]
+__all__ = ["CLASSIFIERS", "Chosen", "Classifier", "choose", "fit", "linear_head", "usable_folds"]
 
 GRID = tuple(float(f"{value:.3g}") for value in np.logspace(-4, 0, 9))
 """Values of C that are tried, in steps of √10."""
@@ -22,6 +23,8 @@ NEIGHBOURS = (1, 3, 5, 10, 20, 50)
 """Values of k that are tried."""
 PATIENCE, WORSE = 2, 0.005
 """After so many values in a row that are worse than the best by so much, larger ones (of C: the slowest) are left."""
+SAFE = 0.01
+"""C where nothing can be cross-validated."""
 MOST_ITERATIONS = 1000
 """Of the logistic regression's solver."""
 
@@ -169,6 +172,33 @@ def fit(classifier: Classifier, value: float, features: np.ndarray, labels: np.n
     # Its many small products would wait for more threads longer than they compute.
     with threadpool_limits(1, "blas"):
         return classifier.fitter(features, labels)(value)
+
+
+def linear_head(
+    features: Float[np.ndarray, "n d"], labels: Int[np.ndarray, "n"], classes: int, seed: int
+) -> tuple[Float[np.ndarray, "classes d"], Float[np.ndarray, " classes"]]:
+    """Weights and biases of a linear layer whose logits are those of the logistic regression on the features.
+
+    C is chosen as a probe chooses it; where a class has a single cloud it is :data:`SAFE`. Classes without a cloud have
+    no weights and the smallest bias.
+    """
+    kind, present = CLASSIFIERS["logistic"], np.unique(labels)
+    weight, bias = np.zeros((classes, features.shape[1])), np.zeros(classes)
+    if len(present) > 1:
+        numbers = np.searchsorted(present, labels)
+        alone = np.bincount(numbers).min() < 2
+        names = list(map(str, present))
+        chosen = choose(
+            kind, features, numbers, values=(SAFE,) if alone else None, folds=3, names=names, seed=seed, shown=False
+        )
+        scaler, machine = fit(kind, chosen.value, features, numbers).steps  # type: ignore[attr-defined]
+        own, offset = machine[1].coef_, machine[1].intercept_
+        if len(present) == 2:  # one logit, that of the second class
+            own, offset = np.concatenate([-own, own]) / 2, np.concatenate([-offset, offset]) / 2
+        own = own / scaler[1].scale_
+        weight[present], bias[present] = own, offset - own @ scaler[1].mean_
+        bias[np.setdiff1d(np.arange(classes), present)] = bias[present].min()
+    return weight.astype(np.float32), bias.astype(np.float32)
 
 
 def _usable_values(classifier: Classifier, values: Sequence[float]) -> list[float]:

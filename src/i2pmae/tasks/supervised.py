@@ -1,11 +1,12 @@
 """Training with labels: what all downstream tasks share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from i2pmae.common import ranks
 from i2pmae.common.errors import UsageError
@@ -54,6 +55,10 @@ class SupervisedTask(ABC, Generic[Model]):
         if config.freeze:
             model.encoder.requires_grad_(False)
 
+    def still(self) -> Iterable[nn.Module]:
+        """What stays in evaluation mode in training: a frozen encoder."""
+        return [self.model.encoder] if self.config.freeze else []
+
     @abstractmethod
     def losses(self, batch: Batch, rng: torch.Generator) -> Losses:
         """Named losses and figures of a batch: see :class:`~i2pmae.training.task.Task`."""
@@ -87,8 +92,8 @@ class SupervisedTask(ABC, Generic[Model]):
 
     def train_input(self, batch: Batch, rng: torch.Generator) -> tuple[Float[Tensor, "b m 3"], Int[Tensor, "b m"]]:
         """Drawn and changed points of a step, and which they are."""
-        if self.config.freeze:
-            self.model.encoder.eval()  # the engine puts the whole model into train mode
+        for module in self.still():
+            module.eval()  # the engine puts the whole model into train mode
         chosen = self.draw(batch["points"], rng)
         return changed(gather(batch["points"], chosen), self.config.augment, rng), chosen
 

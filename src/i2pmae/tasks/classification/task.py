@@ -13,8 +13,7 @@ from i2pmae.evaluation.voting import vote_score
 from i2pmae.ops import gather
 from i2pmae.runs.record import Score
 from i2pmae.tasks.base import Tested
-from i2pmae.tasks.classifier.config import ClassifierHead
-from i2pmae.tasks.classifier.task import ClassificationTask, build_classifier, classify
+from i2pmae.tasks.classifier.task import ClassificationTask, classification_task, classify
 from i2pmae.tasks.config import TaskRunConfig
 from i2pmae.tasks.losses import smoothed_cross_entropy
 from i2pmae.tasks.start import Setup
@@ -37,9 +36,7 @@ def split(clouds: CloudSet, config: TaskRunConfig) -> Splits:
 
 def build(setup: Setup, splits: Splits, seed: int) -> ClassificationTask:
     """The classifier with the initial weights that follow from ``seed``, and its losses."""
-    task = setup.config.task
-    assert isinstance(task, ClassifierHead)
-    return ClassificationTask(build_classifier(setup, class_names(splits.train), seed), task)
+    return classification_task(setup, splits.train, class_names(splits.train), seed)
 
 
 def measure(task: SupervisedTask[Any], clouds: CloudSet) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """What describes a classifier, and what a task says about its head."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -46,10 +46,20 @@ class ClassifierHead(TaskConfig):
     """Hidden widths of the head; 256 256 (Point-BERT: 256) where absent."""
     head_norm: bool | None = None
     """BatchNorm in the head; where absent, unless it is Point-BERT's or a batch has one cloud."""
+    head_start: Literal["random", "fitted"] = "random"
+    """``random`` weights; or ``fitted``: one linear layer that is, before the first step, a logistic regression on the
+    embeddings of the training clouds, pooled as in pre-training where nobody says how. With few labels, training then
+    begins where a linear probe ends (Kumar et al., ICLR 2022); the encoder's BatchNorm keeps its statistics."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Dropout in the head."""
     smoothing: float = Field(0.0, ge=0, lt=1)
     """Label smoothing: the share of the target that the other classes get."""
+
+    @model_validator(mode="after")
+    def _check_head(self) -> Self:
+        if self.head_start == "fitted" and self.head_widths:
+            raise ValueError("a head that is fitted is one linear layer: leave head_widths out, or head_start")
+        return self
 
     def check(self, data: DataConfig, training: TrainingConfig) -> None:
         """As for every task; BatchNorm has nothing to do with a single cloud."""

@@ -22,7 +22,7 @@ from i2pmae.evaluation.folds import FewShotFold, describe_folds, few_shot_folds,
 from i2pmae.evaluation.scores import score_classes
 from i2pmae.runs.record import RESULTS_FILE, RunRecord, Score, describe_run
 from i2pmae.tasks.base import Material
-from i2pmae.tasks.classifier.task import ClassificationTask, build_classifier, classify
+from i2pmae.tasks.classifier.task import classification_task, classify
 from i2pmae.tasks.config import TaskRunConfig
 from i2pmae.tasks.fewshot.config import FewShotConfig
 from i2pmae.tasks.run import stored_record
@@ -136,7 +136,7 @@ def _fold(setup: Setup, tasks: FoldTasks, index: int, folder: Path, resume: bool
     train, test = fold.train(), fold.test()
     assert train.classes is not None and test.labels is not None
     seed = derive(config.training.seed, "fold", index)
-    learner = ClassificationTask(build_classifier(setup, train.classes, seed), task)
+    learner = classification_task(setup, train, train.classes, seed)
     setup.say(f"Fold {index + 1} of {task.folds}")
     fitted = fit(learner, train, config.training.changed(seed=seed), place, resume=resume, shown=setup.shown)
     predicted = classify(learner, test).argmax(-1).numpy()

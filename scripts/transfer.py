@@ -17,6 +17,7 @@ import i2pmae
 from i2pmae.common.files import write_text
 from i2pmae.common.progress import say
 from i2pmae.runs.record import RunRecord, describe_run
+from i2pmae.tasks.config import EncoderChanges
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,25 @@ class Line:
     changes: dict[str, Any]
 
 
+FITTED: dict[str, Any] = {
+    "head_start": "fitted",
+    "pooling": None,
+    "encoder": EncoderChanges(),
+    "smoothing": 0.1,
+    "epochs": 10,
+    "optimiser.learning_rate": 1e-4,
+}
+"""The head begins as a logistic regression on the embeddings of pre-training: its neighbourhoods and read-out."""
 LINES = (
     Line("parts, 10 %", "segment", "tiny", {"fraction": 0.1}),
     Line("parts, 30 %", "segment", "tiny", {"fraction": 0.3}),
     Line("parts, 100 %", "segment", "tiny", {}),
     Line("ModelNet40, 1 %", "finetune", "modelnet40-tiny", {"fraction": 0.01, "batch_size": 16, "epochs": 120}),
+    Line("ModelNet40, 1 %, head fitted first", "finetune", "modelnet40-tiny", {"fraction": 0.01, **FITTED}),
     Line("ModelNet40, 10 %", "finetune", "modelnet40-tiny", {"fraction": 0.1, "epochs": 40}),
+    Line("ModelNet40, 10 %, head fitted first", "finetune", "modelnet40-tiny", {"fraction": 0.1, **FITTED}),
     Line("ModelNet40, 100 %", "finetune", "modelnet40-tiny", {"epochs": 10}),
+    Line("ModelNet40, 100 %, head fitted first", "finetune", "modelnet40-tiny", FITTED | {"epochs": 5}),
 )
 
 

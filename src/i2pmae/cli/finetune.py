@@ -21,7 +21,7 @@ examples:
   i2pmae finetune --output runs/finetune --resume
 """
 
-COMMAND = TaskCommand("finetune", ABOUT, ("votes", "freeze"))
+COMMAND = TaskCommand("finetune", ABOUT, ("head-start", "votes", "freeze"))
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 # The main job and every command, on a CPU: docker build -t i2pmae . && docker run --rm -v "$PWD/runs:/work/runs" i2pmae pretrain
-FROM python:3.12-slim
+ARG PYTHON=3.12
+FROM python:${PYTHON}-slim
 WORKDIR /work
 COPY pyproject.toml README.md LICENSE /src/
 COPY src /src/src

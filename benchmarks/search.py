@@ -3,10 +3,11 @@
 python benchmarks/search.py [--sizes 1000 100000] [--channels 672] [--queries 100] [--top 10] [--no-graph]
     [--shapes 400] [--checkpoint tiny] [--threads 1]
 
-The many vectors are drawn from a normal distribution with the mean and the covariance of the encoder's embeddings of
-the built-in shapes (cut to so many channels), since vectors without any structure would be harder to search than those
-of an encoder. Queries are drawn likewise. Times are those of the processor, for a query. Recall is the share of the
-exact ``top`` that the graph finds.
+The many vectors are drawn around the means of the encoder's embeddings of each class of the built-in shapes (cut to so
+many channels), with the covariance that they have within a class: clustered as those of an encoder are, since vectors
+without any structure would be harder to search. Queries are drawn likewise. Times are those of the processor, for a
+query, and of all threads together for building, which takes those that there are. Recall is the share of the exact
+``top`` that the graph finds.
 """
 
 import argparse
@@ -27,19 +28,22 @@ RADIUS, PLACES = 0.25, 32
 
 
 class Drawn:
-    """Vectors of length 1 with the mean and the covariance of given ones, as many as wanted, the same each time."""
+    """Vectors of length 1 around the means of classes, as given ones spread in theirs, the same each time."""
 
-    def __init__(self, known: np.ndarray) -> None:
-        self.mean = known.mean(0)
-        self.factor = np.linalg.svd(known - self.mean, full_matrices=False)
-        self.scale = self.factor.S[:, None] * self.factor.Vh / len(known) ** 0.5
+    def __init__(self, known: np.ndarray, labels: np.ndarray) -> None:
+        classes, own = np.unique(labels, return_inverse=True)
+        self.means = np.stack([known[own == name].mean(0) for name in range(len(classes))])
+        within = known - self.means[own]
+        factor = np.linalg.svd(within, full_matrices=False)
+        self.scale = factor.S[:, None] * factor.Vh / max(1, len(known) - len(classes)) ** 0.5
 
     def __call__(self, count: int, seed: int) -> np.ndarray:
-        out = np.empty((count, len(self.mean)), np.float32)
+        out = np.empty((count, self.means.shape[1]), np.float32)
         generator = np.random.default_rng(seed)
         for start in range(0, count, 10_000):
             part = out[start : start + 10_000]
-            part[:] = unit(self.mean + generator.standard_normal((len(part), len(self.scale)), np.float32) @ self.scale)
+            means = self.means[generator.integers(len(self.means), size=len(part))]
+            part[:] = unit(means + generator.standard_normal((len(part), len(self.scale)), np.float32) @ self.scale)
         return out
 
 
@@ -134,12 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     clouds = i2pmae.make_shapes(options.shapes, options.points, parts=True)
     known = encoder.embed(clouds, max_points=None)
     graphs = has_graphs() and not options.no_graph
-    drawn = Drawn(known[:, : options.channels])
+    assert clouds.labels is not None
+    drawn = Drawn(known[:, : options.channels], clouds.labels)
     print("| vectors | exact, ms | exact, many at once, ms | graph, s to build | graph, ms | recall | peak GB |")
     print("|---|---|---|---|---|---|---|")
     for size in options.sizes:
         print(speed(drawn(size, 1), drawn(options.queries, 2), options.top, graphs), flush=True)
-    assert clouds.labels is not None
     found, chance = by_shape(unit(known), clouds.labels, options.top)
     print(f"by shape: {found:.1%} of {options.top} have the class of the query (by chance {chance:.1%})")
     found, chance = by_part(encoder, clouds, options.top, options.queries)

@@ -27,6 +27,7 @@ from tests.small import SMALL as SMALL_MODEL
 ROOT = Path(__file__).parents[1]
 SMALL: dict[str, tuple[str, ...]] = {
     "embedded_teacher": ("--data", "{labelled}", "--skip-shapes", "--vit", str(EMBEDDED_FOLDER)),
+    "explore": ("--shapes", "60", "--made", "44", "--seconds", "0.5", "--checkpoint", "{run}"),
     "guidance": ("--clouds", "2", "--draws", "3", "--data", "{clouds}"),
     "growth": ("--points", "600", "700", "--clouds", "1", "2", "--repeats", "1", "--output", "{output}/growth.png"),
     "learned_teacher": ("{run}", "--data", "{clouds}", "--clouds", "2", "--at", "8", "--batch", "2", "--repeats", "1"),
@@ -57,6 +58,7 @@ SMALL: dict[str, tuple[str, ...]] = {
 """Arguments with which a benchmark takes a moment."""
 LAST: dict[str, tuple[str, ...]] = {
     "embedded_teacher": ("| labelled | 1.00 | 1.00 | 1.00 |",),
+    "explore": ("60 shapes: opened in", "the browser holds"),
     "guidance": ("2.00",),
     "growth": ("projection, 3 views",),
     "learned_teacher": ("ms a cloud: student", "times the student"),
@@ -82,11 +84,13 @@ def test_every_benchmark_is_run() -> None:
     assert sorted(path.stem for path in files) == sorted(SMALL)
 
 
-@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "explore" else name for name in sorted(SMALL)]
+)
 def test_benchmark_runs(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "serve":
+    if name in ("explore", "serve"):
         pytest.importorskip("fastapi")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as some set it themselves, for the whole process
     data = {"clouds": tmp_path / "clouds.npy", "labelled": tmp_path / "labelled.npz", "output": tmp_path / "out"}

@@ -30,7 +30,8 @@ NO_WEBGL = """
 const given = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, options) {
   return kind === "2d" ? given.call(this, kind, options) : null;
-};"""
+};
+delete HTMLCanvasElement.prototype.transferControlToOffscreen;"""
 ON_MAP = (
     "(r => { const p = state.map.at(%d); return [r.left + p[0], r.top + p[1]]; })($('map').getBoundingClientRect())"
 )
@@ -41,7 +42,7 @@ TOP_POINT = """(() => {
   return [r.left + s.column[best], r.top + s.row[best]];
 })()"""
 INKED = """(c => {
-  const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+  const pen = penOf(c), data = pen.getImageData(0, 0, pen.canvas.width, pen.canvas.height).data;
   return data.some((value, k) => k % 4 === 3 && value > 200);
 })"""
 """Whether something is drawn on a canvas."""
@@ -129,3 +130,28 @@ def test_a_file_needs_no_server_and_no_webgl(
     browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=patched["identifier"])
     browser.size(900, 900)
     assert browser.asked == [page.as_uri()] and browser.said == []
+
+
+def test_what_moves_slowly_is_drawn_with_fewer_dots_until_it_rests(browser: Browser, address: str) -> None:
+    browser.size(900, 900, scale=2)
+    browser.go(address)
+    browser.until(f"document.getElementById('facts')?.textContent && {THERE} && state.map.pen.canvas.width > 0")
+    paced = """(step => {
+      const given = performance.now.bind(performance), pace = new Pace(() => { pace.rested = true; }), dots = [];
+      let now = 1000;
+      performance.now = () => now;
+      for (let k = 0; k < 6; k++) { dots.push(pace.dots()); now += step; }
+      performance.now = given;
+      window.pace_ = pace;
+      return dots;
+    })"""
+    assert browser.run(f"{paced}(16)") == [2] * 6
+    assert browser.run(f"{paced}(400)") == [2] * 6, "frames far apart are no movement"
+    assert browser.run(f"{paced}(80)") == [2, 1, 1, 1, 1, 1]
+    browser.until("window.pace_.rested && window.pace_.dots() === 2")
+    sheet = "state.map.pen.canvas.width === %d * $('map').clientWidth"
+    browser.run("state.map.pace.dots = () => 1, state.map.redraw()")
+    browser.until(sheet % 1)
+    browser.run("delete state.map.pace.dots, state.map.redraw()")
+    browser.until(sheet % 2)
+    browser.size(900, 900)

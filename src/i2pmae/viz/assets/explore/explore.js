@@ -1,7 +1,7 @@
 // The page itself: what is chosen, what is like it, and which part of it is looked for.
 const $ = id => document.getElementById(id);
 const TOP = 12; // shapes that are shown as alike
-const painter = new Painter();
+const painter = new Painter(), pace = new Pace(redraw);
 const state = { about: null, map: null, number: -1, shape: null, cloud: null, kind: "shape", picks: [], part: null };
 const dropped = new Map(); // number to name
 const trail = []; // shapes that were chosen before
@@ -22,10 +22,11 @@ function redraw() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
+    painter.dots = pace.dots();
     const accent = getComputedStyle(document.body).getPropertyValue("--pick").trim();
     if (state.cloud) {
       const pen = painter.draw($("shape"), state.cloud, unit);
-      for (const pick of state.picks) ring(pen, pick, unit, accent);
+      for (const pick of state.picks) ring(pen, pick, unit, accent, painter.dots);
     }
     found.draw(painter, unit, accent);
   });
@@ -187,7 +188,7 @@ async function hovered(number, x, y) {
   box.style.left = `${Math.max(4, Math.min(w - box.offsetWidth - 4, x + 14))}px`;
   box.style.top = `${y + box.offsetHeight + 18 > h ? Math.max(4, y - box.offsetHeight - 14) : y + 14}px`;
   const canvas = box.querySelector("canvas");
-  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  painter.clear(canvas);
   await new Promise(done => setTimeout(done, 40)); // whoever sweeps over the map asks for no shape on the way
   if (tip.number !== number) return;
   const shape = await shapeOf(number).catch(() => null);

@@ -60,7 +60,7 @@ class Found {
     for (const hit of this.hits) {
       if (!hit.cloud || !visible(hit.canvas)) continue;
       const pen = painter.draw(hit.canvas, hit.cloud, unit);
-      if (hit.place) ring(pen, hit.place, unit, colour, 7);
+      if (hit.place) ring(pen, hit.place, unit, colour, painter.dots, 7);
     }
   }
 }

@@ -5,7 +5,9 @@ class ShapeMap {
   // `hovered(number, x, y)` is told of the mark under the pointer (-1: none), `taken(number)` of the one that is chosen.
   constructor(canvas, about, { hovered, taken }) {
     this.canvas = canvas;
-    this.pen = canvas.getContext("2d", { willReadFrequently: true }); // kept where pixels are written
+    this.pen = penOf(canvas, true);
+    this.pace = new Pace(() => this.redraw());
+    this.dots = Math.min(devicePixelRatio, 2);
     this.marks = null;
     const places = new Int16Array(bytes(about.map).buffer);
     this.count = about.ids.length;
@@ -137,15 +139,16 @@ class ShapeMap {
   }
 
   draw() {
-    const { canvas, pen } = this, dots = Math.min(devicePixelRatio, 2);
+    if (this.stale) this.dots = this.pace.dots();
+    const { canvas, pen, dots } = this, sheet = pen.canvas;
     const [w, h] = [canvas.clientWidth, canvas.clientHeight];
     const theme = getComputedStyle(document.body), colour = name => theme.getPropertyValue(name).trim();
     const size = Math.min(9, (this.count > 4000 ? 2.2 : this.count > 800 ? 3.2 : 4.5) * Math.sqrt(this.view.zoom));
-    if (canvas.width !== Math.round(w * dots) || canvas.height !== Math.round(h * dots)) {
-      [canvas.width, canvas.height] = [Math.round(w * dots), Math.round(h * dots)];
+    if (sheet.width !== Math.round(w * dots) || sheet.height !== Math.round(h * dots)) {
+      [sheet.width, sheet.height] = [Math.round(w * dots), Math.round(h * dots)];
       this.marks = null;
     }
-    if (!canvas.width || !canvas.height) return;
+    if (!sheet.width || !sheet.height) return;
     if (this.stale || !this.marks) this.drawMarks(w, h, dots, size, colour);
     this.stale = false;
     pen.putImageData(this.marks, 0, 0);
@@ -159,7 +162,7 @@ class ShapeMap {
 
   // All marks, written pixel by pixel: the same few milliseconds with a graphics processor and without.
   drawMarks(w, h, dots, size, colour) {
-    const { width, height } = this.canvas;
+    const { width, height } = this.pen.canvas;
     this.marks ??= this.pen.createImageData(width, height);
     const pixels = this.marks.data.fill(0), radius = size * dots, reach = Math.ceil(radius);
     const at = [], shares = [];

@@ -1,5 +1,40 @@
 // Draws clouds on canvases, all from one pose, by WebGL where the browser has it and by the processor where not.
 const pose = { ...HOME };
+const pens = new WeakMap(); // canvas to its pen
+
+// What draws on a canvas; `byPixels` where pixels are written and not drawn. The canvas then goes to the screen by
+// itself, and the page around it is not painted again: without a graphics processor that takes most of a frame.
+function penOf(canvas, byPixels) {
+  if (!pens.has(canvas)) {
+    const sheet = canvas.transferControlToOffscreen?.() ?? canvas;
+    pens.set(canvas, sheet.getContext("2d", { willReadFrequently: byPixels }));
+  }
+  return pens.get(canvas);
+}
+
+// How many dots a pixel of the page gets: while something moves whose frames come slowly one, and all once it rests.
+class Pace {
+  constructor(again) {
+    this.again = again; // draws once more, with all dots
+    this.last = -Infinity;
+    this.frame = 0; // milliseconds, of late
+    this.slow = false;
+  }
+
+  // For a frame that is drawn now.
+  dots() {
+    const most = Math.min(devicePixelRatio, 2), now = performance.now(), since = now - this.last;
+    this.last = now;
+    if (since > RESTS) [this.frame, this.slow] = [16, false];
+    else this.frame += 0.3 * (since - this.frame);
+    this.slow ||= this.frame > SLOW;
+    clearTimeout(this.waiting);
+    if (!this.slow || most <= 1) return most;
+    this.waiting = setTimeout(() => { this.last = -Infinity; this.again(); }, RESTS);
+    return 1;
+  }
+}
+const SLOW = 30, RESTS = 300; // milliseconds
 
 const VERTEX = `
 attribute vec4 paint;
@@ -29,6 +64,7 @@ void main() {
 class Painter {
   constructor() {
     this.renderer = null;
+    this.dots = Math.min(devicePixelRatio, 2);
     this.there = true; // whether the browser has WebGL at all
     try {
       const canvas = document.createElement("canvas");
@@ -79,11 +115,17 @@ class Painter {
     return found;
   }
 
+  // The pen of a canvas, which is empty.
+  clear(canvas) {
+    const pen = penOf(canvas, !this.renderer);
+    pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
+    return pen;
+  }
+
   draw(canvas, cloud, unit, seenFrom = pose) {
-    const side = Math.max(32, Math.round(canvas.clientWidth * Math.min(devicePixelRatio, 2)));
-    if (canvas.width !== side) canvas.width = canvas.height = side;
-    const pen = canvas.getContext("2d"), radius = ballRadius(cloud.places.length / 3);
-    pen.clearRect(0, 0, side, side);
+    const side = Math.max(32, Math.round(canvas.clientWidth * this.dots));
+    const pen = this.clear(canvas), radius = ballRadius(cloud.places.length / 3);
+    if (pen.canvas.width !== side) pen.canvas.width = pen.canvas.height = side;
     if (!this.renderer) {
       const image = pen.createImageData(side, side);
       drawBalls(image, cloud, unit, radius, seenFrom);
@@ -113,15 +155,14 @@ function ballRadius(count) {
   return Math.min(0.04, Math.max(0.009, 1.05 / Math.sqrt(Math.max(count, 1))));
 }
 
-// A ring around a place of a cloud.
-function ring(pen, place, unit, colour, size = 9) {
+// A ring around a place of a cloud, on a canvas of so many dots a pixel.
+function ring(pen, place, unit, colour, dots, size = 9) {
   const { column, row } = seen(place.map(value => value / unit), unit, pose, pen.canvas.width);
-  const thick = Math.min(devicePixelRatio, 2);
   for (const [width, style] of [[4.5, "#0008"], [2.5, colour]]) {
-    pen.lineWidth = width * thick;
+    pen.lineWidth = width * dots;
     pen.strokeStyle = style;
     pen.beginPath();
-    pen.arc(column[0], row[0], size * thick, 0, 7);
+    pen.arc(column[0], row[0], size * dots, 0, 7);
     pen.stroke();
   }
 }

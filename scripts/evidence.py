@@ -89,10 +89,13 @@ OBJECTIVES = (
     Row(OWN_RANDOM, f"{VECTORS}random:TEACHER", 0),
     Row(SHUFFLED, "tiny", 0),
 )
-LONGER = tuple(
-    replace(row, epochs=6, share=1.0)
-    for row in OBJECTIVES
-    if row.name in ("I2P-MAE as published", "+ both (best)", "best, random teacher")
+LONGER = (
+    *(
+        replace(row, epochs=6, share=1.0)
+        for row in OBJECTIVES
+        if row.name in ("I2P-MAE as published", "+ both (best)", "best, random teacher")
+    ),
+    Row("+ both (best), 1 % of the clouds, as many steps", "best@teacher=TEACHER", 614, 0.01),
 )
 SHARES = tuple(
     Row(f"{share:.0%}", "best@teacher=TEACHER", round(1 / share), share) for share in (0.01, 0.05, 0.1, 0.3, 0.6, 1.0)

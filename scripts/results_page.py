@@ -127,7 +127,7 @@ def curve(what: str) -> str:
         axes.set_xticks(shares, [f"{share:g} %" for share in shares])
         axes.set_xlabel("share of the 9843 training clouds that pre-training sees")
         axes.set_ylabel("accuracy on ModelNet40's test clouds (%)")
-        axes.legend(loc="lower right")
+        axes.legend(loc="center left")
         image = pixels(figure)
     write_png(IMAGES / f"{what}.png", image)
     return f"![Accuracy against the share of clouds](images/{what}.png)\n"

@@ -82,16 +82,20 @@ def test_the_record_says_what_was_found_and_where(config: PretrainConfig, tmp_pa
     assert again == record, "a finished run is told again"
 
 
-def test_without_a_configuration_it_is_the_default_one(
-    clouds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[PretrainConfig] = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[PretrainConfig]:
+    """The configurations of runs that end before they are opened."""
+    found: list[PretrainConfig] = []
 
     def stop(config: PretrainConfig, *_: object) -> None:
-        seen.append(config)
+        found.append(config)
         raise i2pmae.UsageError("far enough")
 
     monkeypatch.setattr(module, "open_run", stop)
+    return found
+
+
+def test_without_a_configuration_it_is_the_default_one(seen: list[PretrainConfig], tmp_path: Path) -> None:
     with pytest.raises(i2pmae.UsageError, match="far enough"):
         i2pmae.pretrain(clouds=40, epochs=3, output=tmp_path / "run", shown=False)
     assert seen == [i2pmae.recipe("default").changed(clouds=40, epochs=3, output=tmp_path / "run")]
@@ -101,15 +105,8 @@ def test_without_a_configuration_it_is_the_default_one(
 
 
 def test_clouds_of_ones_own_go_on_from_the_weights_in_the_package(
-    clouds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen: list[PretrainConfig], clouds: str, tmp_path: Path
 ) -> None:
-    seen: list[PretrainConfig] = []
-
-    def stop(config: PretrainConfig, *_: object) -> None:
-        seen.append(config)
-        raise i2pmae.UsageError("far enough")
-
-    monkeypatch.setattr(module, "open_run", stop)
     for sizes in ({}, {"model.group_counts": (64, 32, 16)}):
         with pytest.raises(i2pmae.UsageError, match="far enough"):
             i2pmae.pretrain(data=clouds, output=tmp_path / "run", shown=False, **sizes)

@@ -43,6 +43,19 @@ def test_on_clouds_of_ones_own_it_goes_on_from_the_weights_in_the_package(
     assert recipe == "default" or config.data.clouds is None
 
 
+def test_a_run_of_ones_own_clouds_is_resumed_beside_one_of_the_main_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("default", "adapt"):
+        stored = RECIPES[name]().changed(epochs=7)
+        stored.output.folder.mkdir(parents=True)
+        stored.save(stored.output.folder / "config.yaml")
+    assert read_options(["--resume"])[0].recipe == "default"
+    config, _ = read_options(["--data", "scans/", "--resume"])
+    assert (config.recipe, config.training.epochs, config.output.folder) == ("adapt", 7, Path("runs/adapt"))
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_can_be_named(name: str) -> None:
     assert read_options([name])[0] == RECIPES[name]()

@@ -137,10 +137,11 @@ class ConfiguredCommand(Generic[C]):
             return self.kind().load(early.config)
         base = pick("recipe", recipe or self.default, self.recipes())()
         spelled = _values(options)
-        folder = Path(spelled.get("output") or base.output.folder)  # type: ignore[attr-defined]
+        usual = base if early.help_all else self.prepared(base, spelled)
+        folder = Path(spelled.get("output") or usual.output.folder)  # type: ignore[attr-defined]
         if recipe is None and early.resume and (folder / "config.yaml").is_file():
             return self._stored(folder).changed(output=folder)
-        return base if early.help_all else self.prepared(base, spelled)
+        return usual
 
     def _stored(self, folder: Path) -> C:
         """The configuration of the run that is to be resumed."""

@@ -136,7 +136,8 @@ def _why_absent(weights: NamedWeights) -> str:
     lacking = "This package was built without the weights" if weights.in_package else "There are no weights"
     return (
         f"{lacking} {weights.name!r}, and {place} does not hold them. Put {WEIGHTS_FILE} and {RECORD_FILE} there, or "
-        f"name the folder above it in {VARIABLE}: nothing is downloaded.{_namesake(weights.name)}"
+        f"name the folder above it in {VARIABLE}: nothing is downloaded. `i2pmae pretrain best` makes an encoder "
+        f"of your own, from initial weights.{_namesake(weights.name)}"
     )
 
 

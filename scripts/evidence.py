@@ -11,6 +11,7 @@ test clouds. C and k come from cross-validation on the clouds that are fitted on
 again: the same command goes on. One thread; seconds are of the processor, so that programs beside it don't count.
 """
 
+import hashlib
 import shutil
 import tempfile
 import time
@@ -356,7 +357,7 @@ def _measured(options: Options, row: Row, seed: int, judge: Judge, curve: Curve 
         return _judged(RunRecord(kind="pretrain"), judge.scores(i2pmae.load("tiny", device="cpu")), {}, seed)
     recipe = row.recipe.replace("TEACHER", options.teacher).replace("STUDENT", str(options.student))
     variant = parse_variant(recipe)
-    folder = options.output / "runs" / f"{options.comparison}-{row.name}-{seed}".replace("/", "_").replace(" ", "-")
+    folder = options.output / "runs" / _folder_name(options.comparison, row.name, seed)
     changes: dict[str, Any] = {
         "data.source": options.data,
         "data.up": options.up,
@@ -384,6 +385,13 @@ def _measured(options: Options, row: Row, seed: int, judge: Judge, curve: Curve 
         shutil.rmtree(folder, ignore_errors=True)
     figures = {**record.figures, "processor_seconds": round(spent, 1), **({} if curve is None else curve.figures)}
     return _judged(record, scores, figures, seed).changed(recipe=row.recipe, method=config.method.name)
+
+
+def _folder_name(comparison: str, row: str, seed: int) -> str:
+    """What a run's folder is called; a row that is its own comparison has a name that may be too long for one."""
+    if row != comparison:
+        return f"{comparison}-{row}-{seed}".replace("/", "_").replace(" ", "-")
+    return f"single-{hashlib.sha256(row.encode()).hexdigest()[:12]}-{seed}"
 
 
 def _judged(record: RunRecord, scores: dict[str, Score], figures: dict[str, float], seed: int) -> RunRecord:

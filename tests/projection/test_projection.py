@@ -168,3 +168,15 @@ def test_what_hides_a_point_equals_a_loop(reach):
                 if abs(front - own - 0.2 * span) > 1e-4 * span:
                     assert bool(found[row, place, view]) == (own >= front - 0.2 * span)
     assert found.any() and not found.all()
+
+
+@pytest.mark.parametrize("depth", ["sum", "nearest"])
+def test_pixels_are_the_same_where_the_model_computes_with_fewer_digits(depth) -> None:
+    points = torch.rand(3, 300, 3, generator=torch.Generator().manual_seed(5)) - 0.5
+    expected = project(points, depth=depth)
+    seen = seen_points(points, points[:, :64], expected.frame)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = project(points, depth=depth)
+        assert torch.equal(seen_points(points, points[:, :64], found.frame), seen)
+        assert torch.equal(found.frame.pixels(points), expected.frame.pixels(points))
+    assert torch.equal(found.images, expected.images)

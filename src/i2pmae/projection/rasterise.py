@@ -51,7 +51,9 @@ class Projection(NamedTuple):
 
 
 def _in_view(points: Float[Tensor, "b n 3"], views: Float[Tensor, "v r 3"]) -> Float[Tensor, "b v n r"]:
-    return torch.einsum("bnc,vrc->bvnr", points, views)
+    # Where a model computes with fewer digits, pixels don't: autocast would take them for a layer.
+    with torch.autocast(points.device.type, enabled=False):
+        return torch.einsum("bnc,vrc->bvnr", points, views)
 
 
 @torch.no_grad()

@@ -207,6 +207,25 @@ def test_a_recipe_with_a_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     assert total == pytest.approx(sum(cached.flops.values()) + sum(teacher.flops.values()), rel=0.02)
 
 
+def test_a_recipe_that_needs_what_the_teacher_says_of_all_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = i2pmae.recipe("best").changed(model=SMALL).changed(points=32)
+    found = measured(config, monkeypatch, "teacher", "step", "embedding")
+    assert [each.what for each in found.rows] == [
+        "embedded, 6 images",
+        "mine, cached maps, 32 points",
+        "mine, 32 points",
+    ]
+
+
+def test_a_recipe_with_changes() -> None:
+    small = "model.group_counts=[16,8,4],model.group_sizes=[4,2,2],points=32"
+    changes = (f"point-m2ae-tiny@{small}", f"point-m2ae-tiny@{small},precision=bf16")
+    found = bench(recipes=changes, only=["step"], batch_size=2, repeats=1, device="cpu", shown=False)
+    assert [each.what for each in found.rows] == [f"{name}, 32 points" for name in changes]
+    with pytest.raises(UsageError, match="expected field=value"):
+        bench(recipes=["tiny@precision"], only=["step"], shown=False)
+
+
 def test_the_published_teacher_needs_no_download(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4}
     small = untrained_clip(precision="fp32", **sizes, projection_dim=16)

@@ -37,7 +37,8 @@ class Bench:
     """Run folder, weights folder or name; or the JSON file of an earlier benchmark, to be shown again. The first word,
     or named."""
     recipes: tuple[str, ...] = ("tiny", "small", "paper")
-    """Recipes of pre-training to measure: see `i2pmae recipes`. The CLIP teacher of paper has random weights."""
+    """Recipes of pre-training to measure: see `i2pmae recipes`; also with changes, tiny@precision=bf16. The
+    CLIP teacher of paper has random weights."""
     only: Annotated[tuple[str, ...], otherwise("all", metavar="NAME [NAME ...]")] = ()
     """What to measure: fps, knn, chamfer, three_nn_interpolate (together: operations), projection, lift, teacher, step,
     embedding, probe, start-up."""

@@ -20,6 +20,7 @@ from i2pmae.commands.bench_machine import machine_facts
 from i2pmae.commands.bench_measure import MatrixRates, count_flops, measure
 from i2pmae.commands.bench_record import BenchRecord, BenchRow
 from i2pmae.commands.use import load
+from i2pmae.commands.variants import parse_variant
 from i2pmae.common.devices import resolve_device
 from i2pmae.common.errors import UsageError, pick
 from i2pmae.common.memory import keep_freed_memory
@@ -62,8 +63,8 @@ def bench(
     Args:
         checkpoint: a run folder or weights folder whose embedding is measured, and, of a run of pre-training, its step
             and teacher, in the place of the recipes; or the JSON file of an earlier benchmark, which is read instead.
-        recipes: recipes of pre-training whose models are measured. CLIP ViT-B/16, the teacher of ``paper``, gets random
-            weights.
+        recipes: recipes of pre-training whose models are measured, also with changes, ``tiny@precision=bf16``. CLIP
+            ViT-B/16, the teacher of ``paper``, gets random weights.
         only: what to measure, of ``fps``, ``knn``, ``chamfer``, ``three_nn_interpolate`` (together ``operations``),
             ``projection``, ``lift``, ``teacher``, ``step``, ``embedding``, ``probe`` and ``start-up``; all where empty.
         against: the JSON file of an earlier benchmark to be compared with.
@@ -100,7 +101,8 @@ def _wanted(only: Sequence[str]) -> set[str]:
 
 
 def _recipe(name: str) -> PretrainConfig:
-    return pick("recipe", name, known_recipes())()
+    """That of a name, or of a name with changes."""
+    return parse_variant(name).config if "@" in name else pick("recipe", name, known_recipes())()
 
 
 def _measured(

@@ -145,9 +145,10 @@ def recipe_items(
     clouds = make_shapes(count, config.data.points)
     points = torch.as_tensor(clouds.points, device=device)
     config = config.changed(epochs=1, batch_size=count, device=str(device))
+    exact = not _only_cached(config)
     with tempfile.TemporaryDirectory(prefix="i2pmae-bench-") as folder:
         setting = Setting(
-            _cached(config, False, folder),
+            _cached(config, not exact, folder),
             clouds,
             device,
             Path(folder),
@@ -164,10 +165,12 @@ def recipe_items(
             images, frame = _pictures(task, points)
             yield from _looking(task, points, images, frame)
             precision = getattr(task.teacher, "precision", "fp32")
-            yield _step(f"{name}, exact", task, config, points, (precision, _partial(task.teacher, images)))
+            if exact:
+                yield _step(f"{name}, exact", task, config, points, (precision, _partial(task.teacher, images)))
             if "step" in wanted and _may_cache(config):
                 setting = dataclasses.replace(setting, config=_cached(config, True, folder))
-                yield _step(f"{name}, cached maps", METHODS[config.method.name].build(setting), config, points)
+                kept = METHODS[config.method.name].build(setting) if exact else task
+                yield _step(f"{name}, cached maps", kept, config, points)
     yield embedding(encoder or _encoder(task, config, device), clouds, name)
 
 
@@ -191,6 +194,12 @@ def teacher_for(config: PretrainConfig, device: torch.device) -> Teacher | None:
 
 def _may_cache(config: PretrainConfig) -> bool:
     return "cache_teacher" in type(config.method).model_fields
+
+
+def _only_cached(config: PretrainConfig) -> bool:
+    """Whether its objectives need what the teacher says of all clouds beforehand: it has no step with the teacher."""
+    whole = getattr(config.method, "whole", None)
+    return whole is not None and bool(whole.others or whole.views)
 
 
 def _cached(config: PretrainConfig, cached: bool, folder: str) -> PretrainConfig:

@@ -114,6 +114,9 @@ MASKS = (
     Row("guidance by rollout", "best@teacher=TEACHER,guidance.saliency=rollout", 4),
     Row("sampling by saliency, 0.5", "best@teacher=TEACHER,sampling.alpha=0.5", 4),
 )
+QUICK = "precision=bf16,batch_size=16"
+SIFTED = "loss.hidden='left out',loss.targets=standardised"
+WIDE = "model.encoder_dims=[96,192,384],model.decoder_dims=[384,192]"
 DENSE = (
     BEST,
     Row("all tokens", "best@teacher=TEACHER,loss.tokens=all", 4),
@@ -131,6 +134,11 @@ DENSE = (
     Row("batch 64, rate scaled", "best@teacher=TEACHER,batch_size=64,optimiser.rate_batch=32", 4),
     Row("two teachers, embedded beside", "best@teacher=TEACHER+embedded", 4),
     Row("a trained student as teacher", "best@teacher=run:STUDENT,guidance.kind=random", 4),
+    Row("left out, batches of 16, bf16", f"best@teacher=TEACHER,{QUICK},loss.hidden='left out'", 4),
+    Row("left out and standardised, batches of 16, bf16", f"best@teacher=TEACHER,{QUICK},{SIFTED}", 4),
+    Row(
+        "left out, batches of 16, bf16, twice as wide", f"best@teacher=TEACHER,{QUICK},loss.hidden='left out',{WIDE}", 3
+    ),
 )
 FEW = 200 / 9843
 OWN_SETS = (

@@ -108,7 +108,7 @@ def test_a_word_may_be_the_data(tmp_path: Path) -> None:
 
 
 def test_a_stored_configuration_repeats_a_run_and_can_be_changed(tmp_path: Path) -> None:
-    stored = RECIPES["small"]().changed(seed=7, data="mine", cache_teacher=False)
+    stored = RECIPES["small"]().changed(seed=7, data="mine", cache_size=3.0)
     stored.save(tmp_path / "config.yaml")
     assert read_options(["--config", str(tmp_path / "config.yaml")])[0] == stored
     changed = read_options([f"--config={tmp_path / 'config.yaml'}", "--seed", "8", "--guidance.kind", "random"])[0]

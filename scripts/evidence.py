@@ -72,8 +72,11 @@ class Row:
     """Of the training clouds."""
 
 
+THEN = "tiny@whole.regression=1,whole.contrast=0.1,whole.others=512"
+"""What ``best`` was when these were compared, and what their rows are called by: since then it is the last but one of
+:data:`DENSE`, in fp32."""
 OBJECTIVES = (
-    Row("untrained", "best@teacher=TEACHER", 0),
+    Row("untrained", f"{THEN},teacher=TEACHER", 0),
     Row("untrained, one level", "point-mae-tiny", 0),
     Row("Point-MAE", "point-mae-tiny", 6),
     Row("Point-BERT", "point-bert-tiny", 2),
@@ -81,11 +84,11 @@ OBJECTIVES = (
     Row("I2P-MAE as published", "tiny@teacher=TEACHER", 4),
     Row("+ regression of views", "tiny@teacher=TEACHER,whole.regression=1", 4),
     Row("+ contrast of views", "tiny@teacher=TEACHER,whole.contrast=0.1,whole.others=512", 4),
-    Row("+ both (best)", "best@teacher=TEACHER", 4),
-    Row("best, random masks", "best@teacher=TEACHER,guidance.kind=random", 4),
-    Row("best, embedded teacher", "best@teacher=embedded", 4),
-    Row("best, random teacher", "best@teacher=random:TEACHER", 4),
-    Row("best, vectors alone", "best@teacher=TEACHER,loss.semantics=0,loss.coordinates=0,guidance.kind=random", 5),
+    Row("+ both (best)", f"{THEN},teacher=TEACHER", 4),
+    Row("best, random masks", f"{THEN},teacher=TEACHER,guidance.kind=random", 4),
+    Row("best, embedded teacher", f"{THEN},teacher=embedded", 4),
+    Row("best, random teacher", f"{THEN},teacher=random:TEACHER", 4),
+    Row("best, vectors alone", f"{THEN},teacher=TEACHER,loss.semantics=0,loss.coordinates=0,guidance.kind=random", 5),
     Row(OWN, f"{VECTORS}TEACHER", 0),
     Row(OWN_RANDOM, f"{VECTORS}random:TEACHER", 0),
     Row(SHUFFLED, "tiny", 0),
@@ -96,61 +99,64 @@ LONGER = (
         for row in OBJECTIVES
         if row.name in ("I2P-MAE as published", "+ both (best)", "best, random teacher")
     ),
-    Row("+ both (best), 1 % of the clouds, as many steps", "best@teacher=TEACHER", 614, 0.01),
+    Row("+ both (best), 1 % of the clouds, as many steps", f"{THEN},teacher=TEACHER", 614, 0.01),
 )
 SHARES = tuple(
-    Row(f"{share:.0%}", "best@teacher=TEACHER", round(1 / share), share) for share in (0.01, 0.05, 0.1, 0.3, 0.6, 1.0)
+    Row(f"{share:.0%}", f"{THEN},teacher=TEACHER", round(1 / share), share)
+    for share in (0.01, 0.05, 0.1, 0.3, 0.6, 1.0)
 )
-BEST = Row("best", "best@teacher=TEACHER", 4)
+BEST = Row("best", f"{THEN},teacher=TEACHER", 4)
 """What the rows of a comparison change."""
 MASKS = (
     BEST,
-    Row("random masks", "best@teacher=TEACHER,guidance.kind=random", 4),
-    *(Row(f"mask ratio {ratio}", f"best@teacher=TEACHER,model.mask_ratio={ratio}", 4) for ratio in (0.6, 0.7, 0.9)),
-    Row("guidance by rank", "best@teacher=TEACHER,guidance.kind=rank", 4),
-    Row("guidance by logarithm", "best@teacher=TEACHER,guidance.kind=log", 4),
-    Row("guidance, temperature 0.5", "best@teacher=TEACHER,guidance.temperature=0.5", 4),
-    Row("guidance by length of features", "best@teacher=TEACHER,guidance.saliency=feature-norm", 4),
-    Row("guidance by rollout", "best@teacher=TEACHER,guidance.saliency=rollout", 4),
-    Row("sampling by saliency, 0.5", "best@teacher=TEACHER,sampling.alpha=0.5", 4),
+    Row("random masks", f"{THEN},teacher=TEACHER,guidance.kind=random", 4),
+    *(Row(f"mask ratio {ratio}", f"{THEN},teacher=TEACHER,model.mask_ratio={ratio}", 4) for ratio in (0.6, 0.7, 0.9)),
+    Row("guidance by rank", f"{THEN},teacher=TEACHER,guidance.kind=rank", 4),
+    Row("guidance by logarithm", f"{THEN},teacher=TEACHER,guidance.kind=log", 4),
+    Row("guidance, temperature 0.5", f"{THEN},teacher=TEACHER,guidance.temperature=0.5", 4),
+    Row("guidance by length of features", f"{THEN},teacher=TEACHER,guidance.saliency=feature-norm", 4),
+    Row("guidance by rollout", f"{THEN},teacher=TEACHER,guidance.saliency=rollout", 4),
+    Row("sampling by saliency, 0.5", f"{THEN},teacher=TEACHER,sampling.alpha=0.5", 4),
 )
 QUICK = "precision=bf16,batch_size=16"
 SIFTED = "loss.hidden='left out',loss.targets=standardised"
 WIDE = "model.encoder_dims=[96,192,384],model.decoder_dims=[384,192]"
 DENSE = (
     BEST,
-    Row("all tokens", "best@teacher=TEACHER,loss.tokens=all", 4),
-    Row("second pass", "best@teacher=TEACHER,loss.second_mask_ratio=0", 2),
-    Row("hidden points left out", "best@teacher=TEACHER,loss.hidden='left out'", 4),
-    Row("standardised targets", "best@teacher=TEACHER,loss.targets=standardised", 4),
-    Row("cosine", "best@teacher=TEACHER,loss.targets=unit,loss.distance=cosine", 4),
-    Row("64 random channels", "best@teacher=TEACHER,loss.channels=64", 4),
-    Row("layers 4 and 8 too", "best@teacher=TEACHER,teacher_layers=[4,8]", 3),
-    Row("every level of the decoder", "best@teacher=TEACHER,loss.levels=all", 4),
-    Row("class token", "best@teacher=TEACHER,model.class_token=true", 4),
-    Row("six upright views as a whole", "best@teacher=TEACHER,whole.views='orbit:6@30'", 4),
-    Row("turned about the vertical axis", "best@teacher=TEACHER,turn=180", 4),
-    Row("average of weights", "best@teacher=TEACHER,optimiser.average=0.99", 4),
-    Row("batch 64, rate scaled", "best@teacher=TEACHER,batch_size=64,optimiser.rate_batch=32", 4),
-    Row("two teachers, embedded beside", "best@teacher=TEACHER+embedded", 4),
-    Row("a trained student as teacher", "best@teacher=run:STUDENT,guidance.kind=random", 4),
-    Row("left out, batches of 16, bf16", f"best@teacher=TEACHER,{QUICK},loss.hidden='left out'", 4),
-    Row("left out and standardised, batches of 16, bf16", f"best@teacher=TEACHER,{QUICK},{SIFTED}", 4),
+    Row("all tokens", f"{THEN},teacher=TEACHER,loss.tokens=all", 4),
+    Row("second pass", f"{THEN},teacher=TEACHER,loss.second_mask_ratio=0", 2),
+    Row("hidden points left out", f"{THEN},teacher=TEACHER,loss.hidden='left out'", 4),
+    Row("standardised targets", f"{THEN},teacher=TEACHER,loss.targets=standardised", 4),
+    Row("cosine", f"{THEN},teacher=TEACHER,loss.targets=unit,loss.distance=cosine", 4),
+    Row("64 random channels", f"{THEN},teacher=TEACHER,loss.channels=64", 4),
+    Row("layers 4 and 8 too", f"{THEN},teacher=TEACHER,teacher_layers=[4,8]", 3),
+    Row("every level of the decoder", f"{THEN},teacher=TEACHER,loss.levels=all", 4),
+    Row("class token", f"{THEN},teacher=TEACHER,model.class_token=true", 4),
+    Row("six upright views as a whole", f"{THEN},teacher=TEACHER,whole.views='orbit:6@30'", 4),
+    Row("turned about the vertical axis", f"{THEN},teacher=TEACHER,turn=180", 4),
+    Row("average of weights", f"{THEN},teacher=TEACHER,optimiser.average=0.99", 4),
+    Row("batch 64, rate scaled", f"{THEN},teacher=TEACHER,batch_size=64,optimiser.rate_batch=32", 4),
+    Row("two teachers, embedded beside", f"{THEN},teacher=TEACHER+embedded", 4),
+    Row("a trained student as teacher", f"{THEN},teacher=run:STUDENT,guidance.kind=random", 4),
+    Row("left out, batches of 16, bf16", f"{THEN},teacher=TEACHER,{QUICK},loss.hidden='left out'", 4),
+    Row("left out and standardised, batches of 16, bf16", f"{THEN},teacher=TEACHER,{QUICK},{SIFTED}", 4),
     Row(
-        "left out, batches of 16, bf16, twice as wide", f"best@teacher=TEACHER,{QUICK},loss.hidden='left out',{WIDE}", 3
+        "left out, batches of 16, bf16, twice as wide",
+        f"{THEN},teacher=TEACHER,{QUICK},loss.hidden='left out',{WIDE}",
+        3,
     ),
 )
 FEW = 200 / 9843
 OWN_SETS = (
     Row("200 clouds, as they come: tiny", "tiny", 0, FEW),
     *(
-        Row(f"200 clouds, from initial weights, {epochs} epochs", "best@teacher=TEACHER", epochs, FEW)
+        Row(f"200 clouds, from initial weights, {epochs} epochs", f"{THEN},teacher=TEACHER", epochs, FEW)
         for epochs in (20, 100)
     ),
     *(
         Row(
             f"200 clouds, from tiny, {epochs} epochs at {rate}",
-            f"best@teacher=TEACHER,start=tiny,optimiser.learning_rate={rate}",
+            f"{THEN},teacher=TEACHER,start=tiny,optimiser.learning_rate={rate}",
             epochs,
             FEW,
         )
@@ -158,14 +164,14 @@ OWN_SETS = (
     ),
     Row(
         "200 clouds, from tiny, 20 epochs at 0.0001, embedded teacher",
-        "best@teacher=embedded,start=tiny,optimiser.learning_rate=0.0001",
+        f"{THEN},teacher=embedded,start=tiny,optimiser.learning_rate=0.0001",
         20,
         FEW,
     ),
     *(
         Row(
             f"a quarter of the clouds, from tiny, 4 epochs at {rate}",
-            f"best@teacher=TEACHER,start=tiny,optimiser.learning_rate={rate}",
+            f"{THEN},teacher=TEACHER,start=tiny,optimiser.learning_rate={rate}",
             4,
         )
         for rate in (1e-3, 1e-4)

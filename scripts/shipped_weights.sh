@@ -10,11 +10,11 @@ usage="usage: scripts/shipped_weights.sh tiny|small TEACHER OUTPUT"
 name=${1:?$usage} teacher=${2:?$usage} output=${3:?$usage}
 case $name in
 tiny)
-    recipe=(best --clouds 11200 --epochs 10)
+    recipe=(best --clouds 11200 --epochs 10 --batch-size 32 --loss.hidden taken --loss.targets normalised)
     folder=src/i2pmae/weights/shipped/tiny
     ;;
 small)
-    recipe=(small --clouds 64000 --epochs 3 --batch-size 16 --precision bf16 --loss.hidden "left out" --loss.targets standardised)
+    recipe=(small --clouds 64000 --epochs 2 --precision bf16)
     folder=weights/small
     ;;
 *)

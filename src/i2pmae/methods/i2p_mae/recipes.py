@@ -55,9 +55,11 @@ def tiny() -> PretrainConfig:
 
 
 def best() -> PretrainConfig:
-    """`tiny` with vectors of whole views as targets too, read out at all levels: see docs/results.md."""
+    """`tiny` with the targets, the batches and the read-out of all levels that docs/results.md chose: standardised 2D
+    features of points that are seen, and vectors of whole views."""
+    loss = LossConfig(targets="standardised", hidden="left out")
     whole = WholeConfig(regression=1.0, contrast=0.1, others=512)
-    return named(tiny(), "best").changed(whole=whole, pooling="levels:mean|max")
+    return named(tiny(), "best").changed(loss=loss, whole=whole, pooling="levels:mean|max", batch_size=16)
 
 
 def adapt() -> PretrainConfig:

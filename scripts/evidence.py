@@ -177,10 +177,11 @@ OWN_SETS = (
         for rate in (1e-3, 1e-4)
     ),
 )
-CURVES = tuple(
-    replace(row, epochs=12)
-    for row in OBJECTIVES
-    if row.name in ("Point-M2AE", "I2P-MAE as published", "+ both (best)", "best, random teacher")
+CURVES = (
+    Row("Point-M2AE", "point-m2ae-tiny", 12),
+    Row("I2P-MAE as published", "tiny@teacher=TEACHER", 12),
+    Row("best", "best@teacher=TEACHER", 12),
+    Row("best, random teacher", "best@teacher=random:TEACHER", 12),
 )
 """What is scored every second epoch on the way, on held-out training clouds: the test clouds are read once."""
 COMPARISONS: dict[str, tuple[Row, ...]] = {
@@ -234,12 +235,13 @@ class Judge:
     """Those that are fitted on, then those that are scored, as the splits say."""
 
     @classmethod
-    def of(cls, clouds: CloudSet, scored: Literal["test", "held-out"]) -> "Judge":
-        """Rows by a fixed seed, the same for all seeds of the runs."""
+    def of(cls, clouds: CloudSet, scored: Literal["test", "held-out"], part: int = 1) -> "Judge":
+        """Rows by a fixed seed, the same for all seeds of the runs; of ``part`` of them that are fitted on and held out
+        only one."""
         train = np.flatnonzero(clouds.splits == "train")
         order = numpy_generator(0, "evidence").permutation(train)
-        held = order[:HELD] if scored == "held-out" else np.flatnonzero(clouds.splits == "test")
-        fitted = np.sort(order[HELD : HELD + FITTED])
+        held = order[: HELD // part] if scored == "held-out" else np.flatnonzero(clouds.splits == "test")
+        fitted = np.sort(order[HELD : HELD + FITTED // part])
         rows = np.concatenate([fitted, np.sort(held)])
         splits = np.array(["train"] * len(fitted) + ["test"] * len(held))
         chosen = clouds.subset(rows)
@@ -338,7 +340,7 @@ def main() -> None:
             if f"seed-{seed}" in found.children.get(row.name, _empty()).children:
                 continue
             say(f"{row.name}, seed {seed}")
-            curve = Curve(Judge.of(clouds, "held-out")) if name == "curves" else None
+            curve = Curve(Judge.of(clouds, "held-out", part=2)) if name == "curves" else None
             _keep(path, row, seed, _measured(options, row, seed, judge, curve))
 
 

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORDS, PAGE, IMAGES = ROOT / "docs/records", ROOT / "docs/results.md", ROOT / "docs/images"
 PLACE = re.compile(r"(<!-- from (?P<name>[a-z]+): (?P<what>[^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 """A place in the page that a table or plot goes into."""
+ON_THE_WAY = re.compile(r"after (\d+) epochs/svm")
+"""What a figure of a run is called that was scored before its end."""
 
 
 def percent(score: Score | None, digits: int = 1) -> str:
@@ -133,11 +135,35 @@ def curve(what: str) -> str:
     return f"![Accuracy against the share of clouds](images/{what}.png)\n"
 
 
+def course(what: str) -> str:
+    """A plot of accuracy on the way: against the clouds that were seen, and the minutes of the processor."""
+    record = RunRecord.load(RECORDS / f"{what}.json")
+    with paper_figure(9.6, 4.2, **{"axes.grid": True}) as figure:
+        panels = figure.subplots(1, 2, sharey=True)
+        for number, (name, row) in enumerate(record.children.items()):
+            for seed, run in enumerate(row.children.values()):
+                found = [(int(at[1]), key) for key in run.figures if (at := ON_THE_WAY.fullmatch(key))]
+                epochs, keys = zip(*sorted(found), strict=True)
+                accuracies = [100 * run.figures[key] for key in keys]
+                clouds = [epoch * run.figures["clouds"] / 1000 for epoch in epochs]
+                minutes = [run.figures[key.replace("/svm", "/seconds")] / 60 for key in keys]
+                for axes, along in zip(panels, (clouds, minutes), strict=True):
+                    axes.plot(along, accuracies, "o-", color=f"C{number}", markersize=4, label="" if seed else name)
+        panels[0].set_xlabel("thousands of clouds seen")
+        panels[1].set_xlabel("minutes of the processor")
+        panels[0].set_ylabel("accuracy on held-out training clouds (%)")
+        panels[0].legend(loc="lower right")
+        image = pixels(figure)
+    write_png(IMAGES / f"{what}-course.png", image)
+    return f"![Accuracy on the way](images/{what}-course.png)\n"
+
+
 MAKERS: dict[str, Callable[[str], str]] = {
     "compared": compared,
     "probed": probed,
     "transferred": transferred,
     "curve": curve,
+    "course": course,
 }
 
 

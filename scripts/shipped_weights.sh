@@ -12,10 +12,12 @@ case $name in
 tiny)
     recipe=(best --clouds 11200 --epochs 10 --batch-size 32 --loss.hidden taken --loss.targets normalised)
     folder=src/i2pmae/weights/shipped/tiny
+    store=(export "$output" --output "$folder")
     ;;
 small)
     recipe=(small --clouds 64000 --epochs 2 --precision bf16)
     folder=weights/small
+    store=(push "$output" i2pmae/small --folder "$folder" --licence apache-2.0 --no-upload)  # with a model card
     ;;
 *)
     echo "$usage" >&2
@@ -30,4 +32,4 @@ i2pmae pretrain "${recipe[@]}" --data shapes \
     --teacher "$teacher" --probe-clouds 2000 --output "$output" "${resume[@]}"
 rm -rf "$folder"
 mkdir -p "$(dirname "$folder")"
-i2pmae export "$output" --output "$folder"
+i2pmae "${store[@]}"

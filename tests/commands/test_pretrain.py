@@ -134,6 +134,7 @@ def test_the_read_out_can_be_chosen_by_cross_validation(config: PretrainConfig, 
         "mean|max",
         "levels:max",
         "levels:mean|max",
+        "levels:mean|max|deviation",
         "standardised:levels:mean|max",
     }
     assert scores[encoder.pooling] == max(scores.values())

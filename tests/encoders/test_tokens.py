@@ -30,8 +30,13 @@ def naive(level: EncodedLevel, kind: str, row: int) -> torch.Tensor:
     tokens = torch.stack(
         [token for token, is_one in zip(level.tokens[row], level.packing.valid[row], strict=True) if is_one]
     )
-    mean, largest = tokens.mean(0), tokens.max(0).values
-    parts = {"max": [largest], "mean+max": [mean + largest], "mean|max": [mean, largest]}
+    mean, largest, deviation = tokens.mean(0), tokens.max(0).values, tokens.std(0, correction=0)
+    parts = {
+        "max": [largest],
+        "mean+max": [mean + largest],
+        "mean|max": [mean, largest],
+        "mean|max|deviation": [mean, largest, deviation],
+    }
     return torch.cat(parts.get(kind) or [level.class_token[row], largest])
 
 

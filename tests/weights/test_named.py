@@ -46,6 +46,9 @@ def test_weights_that_are_not_here_say_where_they_are_looked_for(name: str, tmp_
     why = rf"(?s){name}.*mine/{name}.*I2PMAE_WEIGHTS: nothing is downloaded\..*pretrain best"
     with pytest.raises(CheckpointError, match=why):
         i2pmae.load(name)
+    if not NAMED[name].in_package:
+        with pytest.raises(CheckpointError, match=f"weights/{name} of the project's repository"):
+            i2pmae.load(name)
 
 
 def test_half_a_folder_is_not_there(ship: Ship) -> None:

@@ -1,6 +1,8 @@
 """What encoders return, and how the tokens of a cloud become one vector."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -12,6 +14,9 @@ from i2pmae.ops import Packing, fixed_shapes
 from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["EncodedLevel", "TokenFeatures", "pool", "pooled_width"]
+
+LEAST = 1e-12
+"""What is added to a variance, so that its root has a gradient where all tokens are the same."""
 
 
 class EncodedLevel(NamedTuple):
@@ -48,17 +53,9 @@ def pool(levels: Sequence[EncodedLevel], kind: Pooling) -> Float[Tensor, "b c"]:
 
 def _pool(level: EncodedLevel, kind: str) -> list[Float[Tensor, "b c"]]:
     """What stands side by side of the tokens of one level."""
-    if kind == "max":
-        return [_largest(level)]
-    if kind == "mean+max":
-        return [_mean(level) + _largest(level)]
-    if kind == "mean|max":
-        return [_mean(level), _largest(level)]
-    if kind == "class|max":
-        if level.class_token is None:
-            raise UsageError("The pooling 'class|max' needs an encoder with a [CLS] token, which this one lacks.")
-        return [level.class_token, _largest(level)]
-    raise UsageError(f"Unknown pooling {kind!r}: expected {', '.join(POOLINGS)}.")
+    if kind not in {of_levels(known)[0] for known in POOLINGS}:
+        raise UsageError(f"Unknown pooling {kind!r}: expected {', '.join(POOLINGS)}.")
+    return [reduce(operator.add, [PARTS[name](level) for name in part.split("+")]) for part in kind.split("|")]
 
 
 def _padded(level: EncodedLevel) -> Bool[Tensor, "b t"] | None:
@@ -67,12 +64,16 @@ def _padded(level: EncodedLevel) -> Bool[Tensor, "b t"] | None:
     return None if not fixed_shapes(valid) and bool(valid.all()) else ~valid
 
 
+def _average(level: EncodedLevel, values: Float[Tensor, "b t c"]) -> Float[Tensor, "b c"]:
+    """The mean over tokens of what there is for each of them."""
+    if _padded(level) is None:
+        return values.mean(1)
+    counted = level.packing.valid[..., None].to(values.dtype)
+    return (values * counted).sum(1) / counted.sum(1)
+
+
 def _mean(level: EncodedLevel) -> Float[Tensor, "b c"]:
-    padded = _padded(level)
-    if padded is None:
-        return level.tokens.mean(1)
-    counted = level.packing.valid[..., None].to(level.tokens.dtype)
-    return (level.tokens * counted).sum(1) / counted.sum(1)
+    return _average(level, level.tokens)
 
 
 def _largest(level: EncodedLevel) -> Float[Tensor, "b c"]:
@@ -82,7 +83,26 @@ def _largest(level: EncodedLevel) -> Float[Tensor, "b c"]:
     return level.tokens.masked_fill(padded[..., None], -torch.inf).amax(1)
 
 
+def _deviation(level: EncodedLevel) -> Float[Tensor, "b c"]:
+    return (_average(level, (level.tokens - _mean(level)[:, None]).square()) + LEAST).sqrt()
+
+
+def _class(level: EncodedLevel) -> Float[Tensor, "b c"]:
+    if level.class_token is None:
+        raise UsageError("The pooling 'class|max' needs an encoder with a [CLS] token, which this one lacks.")
+    return level.class_token
+
+
+PARTS: Mapping[str, Callable[[EncodedLevel], Float[Tensor, "b c"]]] = {
+    "max": _largest,
+    "mean": _mean,
+    "deviation": _deviation,
+    "class": _class,
+}
+"""What the names of poolings are made of."""
+
+
 def pooled_width(widths: Sequence[int], kind: Pooling) -> int:
     """Channels of a pooled vector of levels of ``widths`` channels, finest first."""
     part, every = of_levels(kind)
-    return (2 if "|" in part else 1) * (sum(widths) if every else widths[-1])
+    return (part.count("|") + 1) * (sum(widths) if every else widths[-1])

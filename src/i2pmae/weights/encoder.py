@@ -248,8 +248,9 @@ class Encoder(AppliedModel):
             max_points: clouds with more points are thinned to so many, by a choice that depends on their size alone.
                 ``trained`` is the number seen in training, whose density the encoder knows best; None uses all.
             pooling: how the coarsest tokens become one vector: ``max``, ``mean+max`` (their sum), ``mean|max`` (side by
-                side) or ``class|max`` (with the [CLS] token, where the encoder has one); ``levels:max`` and
-                ``levels:mean|max`` read the tokens of all levels. As :attr:`pooling` says where absent.
+                side) or ``class|max`` (with the [CLS] token, where the encoder has one); ``levels:max``,
+                ``levels:mean|max`` and ``levels:mean|max|deviation`` read the tokens of all levels. As :attr:`pooling`
+                says where absent.
 
         Raises:
             UsageError: for another shape or type, coordinates that are not finite, fewer than 3 different points, or a

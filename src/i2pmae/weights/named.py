@@ -133,11 +133,14 @@ def introduced(name: str) -> str:
 
 def _why_absent(weights: NamedWeights) -> str:
     place = weights_folder() / weights.name
-    lacking = "This package was built without the weights" if weights.in_package else "There are no weights"
+    if weights.in_package:
+        lacking, kept = "This package was built without the weights", ""
+    else:
+        lacking, kept = "There are no weights", f", which are in weights/{weights.name} of the project's repository,"
     return (
-        f"{lacking} {weights.name!r}, and {place} does not hold them. Put {WEIGHTS_FILE} and {RECORD_FILE} there, or "
-        f"name the folder above it in {VARIABLE}: nothing is downloaded. `i2pmae pretrain best` makes an encoder "
-        f"of your own, from initial weights.{_namesake(weights.name)}"
+        f"{lacking} {weights.name!r}, and {place} does not hold them. Put {WEIGHTS_FILE} and {RECORD_FILE}{kept} "
+        f"there, or name the folder above it in {VARIABLE}: nothing is downloaded. `i2pmae pretrain best` makes an "
+        f"encoder of your own, from initial weights.{_namesake(weights.name)}"
     )
 
 

@@ -70,6 +70,21 @@ def test_the_read_out_can_be_chosen(call: Call, weights: Path, archive: Path, tm
     assert status == 2 and "levels:mean|max" in err
 
 
+def test_vectors_can_be_averaged_over_copies(call: Call, weights: Path, archive: Path, tmp_path: Path) -> None:
+    probe = ("probe", weights, archive, "--copies", 2, "--json", "--features", tmp_path / "features.npz")
+    status, out, err = call(*probe)
+    assert status == 0, err
+    assert "means over 2 copies" in json.loads(out)["protocol"]
+    assert "copies" not in json.loads(call("probe", weights, archive, "--json")[1])["protocol"]
+    assert call("embed", weights, archive, "--output", tmp_path / "plain.npz")[0] == 0
+    assert call("embed", weights, archive, "--copies", 2, "--output", tmp_path / "copies.npz")[0] == 0
+    kept, plain, copies = (np.load(tmp_path / f"{name}.npz")["embedding"] for name in ("features", "plain", "copies"))
+    np.testing.assert_allclose(kept, copies, atol=1e-6)
+    assert np.abs(copies - plain).max() > 1e-5
+    status, _, err = call("probe", weights, archive, "--copies", 0)
+    assert status == 2 and "copies must be at least 1" in err and "Traceback" not in err
+
+
 def test_features_can_be_written_too(call: Call, weights: Path, archive: Path, tmp_path: Path) -> None:
     probe = ("probe", weights, "--data", archive, "--json")
     status, out, err = call(*probe, "--features", tmp_path / "f.npz")

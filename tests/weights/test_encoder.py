@@ -12,7 +12,7 @@ from i2pmae.data.clouds import normalise
 from i2pmae.data.open.source import open_clouds
 from i2pmae.data.shapes import make_shapes
 from i2pmae.methods.i2p_mae.model import I2PMAE
-from i2pmae.weights.clouds import filled_up
+from i2pmae.weights.clouds import copy_of, filled_up
 from i2pmae.weights.encoder import Encoder
 from i2pmae.weights.record import ModelRecord
 from i2pmae.weights.store import load_model
@@ -352,3 +352,23 @@ def test_another_read_out_is_the_same_encoder(encoder: Encoder, clouds: np.ndarr
         encoder.read_out("mode")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"needs an encoder with a \[CLS\] token"):
         encoder.read_out("class|max")
+
+
+def test_copies_are_averaged_the_same_in_any_batch(encoder: Encoder, clouds: np.ndarray) -> None:
+    plain, three = encoder.embed(clouds), encoder.embed(clouds, copies=3)
+    np.testing.assert_array_equal(encoder.embed(clouds, copies=1), plain)
+    points = unit(clouds)
+    total = encoder.model.embed(points)
+    for number in (1, 2):
+        copy = copy_of(points, number)
+        ratio = copy.sort(1).values / points.sort(1).values
+        assert copy.shape == points.shape and not torch.equal(copy, points)
+        # The same three factors for all clouds, within a tenth of 1, on points in another order.
+        torch.testing.assert_close(ratio, ratio[:1, :1].expand_as(ratio), atol=1e-4, rtol=1e-4)
+        assert ((ratio - 1).abs() <= 0.1001).all()
+        total = total + encoder.model.embed(copy)
+    np.testing.assert_allclose(three, total.detach().numpy() / 3, atol=1e-5)
+    np.testing.assert_allclose(encoder.embed(clouds[1], copies=3), three[1], atol=1e-5)
+    assert np.abs(three - plain).max() > 1e-4
+    with pytest.raises(UsageError, match="copies must be at least 1, got 0"):
+        encoder.embed(clouds, copies=0)

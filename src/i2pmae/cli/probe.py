@@ -56,6 +56,9 @@ class Probe:
     """auto, cpu, mps, cuda or cuda:N."""
     pooling: Annotated[Pooling | None, tyro.conf.DisallowNone, otherwise("as the weights say")] = None
     """How tokens become a vector: of the coarsest level, or of all levels; + adds, | puts side by side."""
+    copies: int = 1
+    """Average the vectors of so many copies of each cloud, stretched by up to a tenth: 4 are worth a point or two where
+    labels are few, and take four times the time."""
     reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = field(default_factory=ReadingOptions)
 
 
@@ -74,6 +77,7 @@ def run(arguments: Sequence[str]) -> None:
         batch_size=options.batch_size,
         device=options.device,
         pooling=options.pooling,
+        copies=options.copies,
         **options.reading.given(),
     )
     print_once(record.model_dump_json(indent=2) if options.json else _table(record))

@@ -53,6 +53,7 @@ def embed(
     batch_size: int = 64,
     device: str = "auto",
     pooling: Pooling | None = None,
+    copies: int = 1,
     shown: bool = True,
     **reading: Unpack[Reading],
 ) -> Embedded:
@@ -70,6 +71,7 @@ def embed(
         batch_size: clouds at a time.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         pooling: how tokens become a vector, as in :meth:`i2pmae.Encoder.embed`; as the weights say where absent.
+        copies: of each cloud, whose vectors are averaged, as in :meth:`i2pmae.Encoder.embed`.
         shown: whether progress is shown.
         reading: see :class:`~i2pmae.commands.reading.Reading`.
 
@@ -86,7 +88,15 @@ def embed(
         encoder = encoder.read_out(pooling)
         clouds = open_data(data, encoder.points, encoder.record, reading, shown)
         if output is None:
-            vectors = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)
+            vectors = embed_set(encoder, clouds, batch_size=batch_size, copies=copies, shown=shown)
             return Embedded(clouds, encoder.embedding_dim, vectors)
-        path = embed_to_file(encoder, clouds, output, point_features=point_features, batch_size=batch_size, shown=shown)
+        path = embed_to_file(
+            encoder,
+            clouds,
+            output,
+            point_features=point_features,
+            batch_size=batch_size,
+            copies=copies,
+            shown=shown,
+        )
         return Embedded(clouds, encoder.embedding_dim, path=path)

@@ -31,6 +31,7 @@ def probe(
     batch_size: int = 64,
     device: str = "auto",
     pooling: Pooling | None = None,
+    copies: int = 1,
     shown: bool = True,
     **reading: Unpack[Reading],
 ) -> RunRecord:
@@ -52,6 +53,7 @@ def probe(
         batch_size: clouds at a time.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         pooling: how tokens become a vector, as in :meth:`i2pmae.Encoder.embed`; as the weights say where absent.
+        copies: of each cloud, whose vectors are averaged, as in :meth:`i2pmae.Encoder.embed`.
         shown: whether progress is shown.
         reading: see :class:`~i2pmae.commands.reading.Reading`; ``seed`` also decides folds and what is held out.
 
@@ -69,7 +71,7 @@ def probe(
         clouds = open_data(data, encoder.points, encoder.record, reading, shown)
         embeddings = None
         if features is not None:
-            embeddings = embed_set(encoder, clouds, batch_size=batch_size, shown=shown)
+            embeddings = embed_set(encoder, clouds, batch_size=batch_size, copies=copies, shown=shown)
             embed_to_file(encoder, clouds, features, embeddings=embeddings, shown=False)
         record = probe_encoder(
             encoder,
@@ -78,6 +80,7 @@ def probe(
             seed=seed,
             folds=folds,
             batch_size=batch_size,
+            copies=copies,
             embeddings=embeddings,
             shown=shown,
         )

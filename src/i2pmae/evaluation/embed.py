@@ -36,6 +36,7 @@ def embed_to_file(
     point_features: bool = False,
     batch_size: int = 64,
     embeddings: Float[np.ndarray, "clouds c"] | None = None,
+    copies: int = 1,
     shown: bool = True,
 ) -> Path:
     """Write one row per cloud and return the path: ``id``, ``embedding`` (float32), ``label`` and ``split`` if known.
@@ -44,7 +45,7 @@ def embed_to_file(
     holds ``points`` (n, 3), the points as the encoder saw them, and ``point_features`` (n, d), one vector for each. The
     suffix decides the format: ``.parquet``, written a batch at a time, or ``.npz``, with an array per column. The file
     is written whole or not at all; :class:`UsageError` for another suffix. ``embeddings`` are written where they are
-    given, else made.
+    given, else made, of so many ``copies``.
     """
     output = Path(output)
     write = WRITERS[check_output(output)]
@@ -54,7 +55,7 @@ def embed_to_file(
         check_embeddings(embeddings, clouds)
 
     parts = batches(clouds, batch_size)
-    found = share_out(parts, lambda part: _columns(encoder, clouds, part, point_features, embeddings))
+    found = share_out(parts, lambda part: _columns(encoder, clouds, part, point_features, embeddings, copies))
     rows = track(found, f"Embedding {clouds.name}", total=len(parts), shown=shown)
     if not ranks.is_main():
         deque(rows, maxlen=0)  # the main process writes what all compute
@@ -73,10 +74,13 @@ def check_output(output: Path | str) -> str:
 
 
 def _columns(
-    encoder: Encoder, clouds: CloudSet, part: slice, point_features: bool, known: np.ndarray | None
+    encoder: Encoder, clouds: CloudSet, part: slice, point_features: bool, known: np.ndarray | None, copies: int
 ) -> Columns:
     points = np.asarray(clouds.points[part], dtype=np.float32)
-    vectors = encoder.embed(points, batch_size=len(points), max_points=None) if known is None else known[part]
+    if known is None:
+        vectors = encoder.embed(points, batch_size=len(points), max_points=None, copies=copies)
+    else:
+        vectors = known[part]
     columns: Columns = {"id": np.array(clouds.ids[part], dtype=str), "embedding": vectors}
     if clouds.labels is not None:
         labels = clouds.labels[part].astype(np.int64)

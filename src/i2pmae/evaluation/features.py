@@ -20,16 +20,21 @@ def batches(clouds: CloudSet, size: int) -> list[slice]:
 
 
 def embed_set(
-    encoder: Encoder, clouds: CloudSet, *, batch_size: int = 64, shown: bool = True
+    encoder: Encoder, clouds: CloudSet, *, batch_size: int = 64, copies: int = 1, shown: bool = True
 ) -> Float[np.ndarray, "clouds c"]:
     """One float32 vector per cloud, in their order. The set itself may be larger than memory; the vectors are not.
 
-    All points of the set are used: how many there are was decided on reading it. Processes of one run share the batches
-    out, and each has all vectors.
+    All points of the set are used: how many there are was decided on reading it. Vectors are averaged over so many
+    ``copies``, as :meth:`i2pmae.Encoder.embed` says. Processes of one run share the batches out, and each has all
+    vectors.
     """
     out = np.empty((len(clouds), encoder.embedding_dim), dtype=np.float32)
     parts = batches(clouds, batch_size)
-    found = share_out(parts, lambda rows: encoder.embed(clouds.points[rows], batch_size=batch_size, max_points=None))
+
+    def embedded(rows: slice) -> Float[np.ndarray, "b c"]:
+        return encoder.embed(clouds.points[rows], batch_size=batch_size, max_points=None, copies=copies)
+
+    found = share_out(parts, embedded)
     for rows in track(parts, f"Embedding {clouds.name}", shown=shown):
         out[rows] = next(found)
     return out

@@ -180,23 +180,28 @@ def probe_encoder(
     seed: int = 0,
     folds: int = 5,
     batch_size: int = 64,
+    copies: int = 1,
     embeddings: Float[np.ndarray, "clouds c"] | None = None,
     shown: bool = True,
 ) -> RunRecord:
     """The probe of an encoder on labelled clouds by one of ``CLASSIFIERS``: on their own train and test splits where
     they have them, else on a stratified quarter held out by the seed, which the protocol then says.
 
-    ``embeddings`` of the clouds are taken where they are given, else made.
+    ``embeddings`` of the clouds are taken where they are given, else made, both of so many ``copies``.
     """
     started = time.monotonic()
     pick("classifier", classifier, CLASSIFIERS)
     rows, note = split_rows(clouds, seed)
     assert clouds.labels is not None
     if embeddings is None:
-        parts = [embed_set(encoder, clouds.subset(part), batch_size=batch_size, shown=shown) for part in rows]
+        parts = [
+            embed_set(encoder, clouds.subset(part), batch_size=batch_size, copies=copies, shown=shown) for part in rows
+        ]
     else:
         check_embeddings(embeddings, clouds)
         parts = [embeddings[part] for part in rows]
+    if copies > 1:
+        note = f"{note} Embeddings are means over {copies} copies of a cloud, stretched by up to a tenth."
     result = probe_features(
         classifier,
         parts[0],
@@ -206,7 +211,7 @@ def probe_encoder(
         seed=seed,
         folds=folds,
         classes=clouds.classes,
-        split_note=note,
+        split_note=note.strip(),
         shown=shown,
     )
     update = {"points": clouds.points.shape[1], "data": clouds.name, "method": encoder.record.method}

@@ -13,7 +13,10 @@ from i2pmae.data.read.sampling import draw_points, three_distinct, to_y_up
 from i2pmae.data.views import Lazy
 from i2pmae.typing import Float, Int, Tensor
 
-__all__ = ["as_clouds", "filled_up", "given_points", "prepare", "thin"]
+__all__ = ["as_clouds", "copy_of", "filled_up", "given_points", "prepare", "thin"]
+
+STRETCH = 0.1
+"""By how much, at most, each axis of a copy is longer or shorter."""
 
 
 def given_points(points: Any, up: str) -> Any:
@@ -117,3 +120,16 @@ def thin(points: Float[Tensor, "b n 3"], most: int | None) -> Float[Tensor, "b m
         return points
     chosen = torch.randperm(points.shape[1], generator=torch_generator(0, "thin", points.shape[1]))
     return points[:, chosen[:most].to(points.device)]
+
+
+def copy_of(points: Float[Tensor, "b n 3"], number: int) -> Float[Tensor, "b n 3"]:
+    """A copy of clouds that is a little different: points in another order, each axis 0.9 to 1.1 times as long.
+
+    Copy 0 is the clouds themselves. The changes follow from the number and from n, never from the batch.
+    """
+    if number == 0:
+        return points
+    rng = torch_generator(0, "copy", number, points.shape[1])
+    order = torch.randperm(points.shape[1], generator=rng)
+    scale = 1 + STRETCH * (2 * torch.rand(3, generator=rng) - 1)
+    return points[:, order.to(points.device)] * scale.to(points)

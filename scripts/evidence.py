@@ -281,11 +281,10 @@ class Judge:
         found["5-way 10-shot"] = Score.of(self._few_shot(widest))
         return found
 
-    def one_score(self, encoder: Encoder) -> float:
-        """The accuracy of an SVM on the widest read-out alone."""
+    def svm(self, features: np.ndarray) -> float:
+        """The accuracy of a linear SVM alone."""
         labels, trained = self.clouds.labels, self.clouds.splits == "train"
         assert labels is not None
-        features = embed_set(encoder.read_out(WHOLE), self.clouds, shown=False)
         return probe_features(
             "svm", features[trained], labels[trained], features[~trained], labels[~trained], folds=3
         ).accuracy
@@ -313,9 +312,11 @@ class Curve(Hook):
         assert isinstance(task, PretrainTask)
         if epoch % 2:
             return
-        now = time.process_time()
+        now, encoder = time.process_time(), _encoder(task, task.student)
         self.figures[f"after {epoch} epochs/seconds"] = round(now - self.begun - self.judging, 1)
-        self.figures[f"after {epoch} epochs/svm"] = self.judge.one_score(_encoder(task, task.student))
+        self.figures[f"after {epoch} epochs/svm"] = self.judge.svm(
+            embed_set(encoder.read_out(WHOLE), self.judge.clouds, shown=False)
+        )
         self.judging += time.process_time() - now
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,19 @@ def test_processes(scans: Path, tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0], said
     assert "24 clouds of 40 points" in said[0][0] and said[1][0] == ""
     assert len(open_clouds(tmp_path / "out", points=40, shown=False)) == 24
+
+
+def test_files_that_vanish_while_they_are_looked_at_are_left_out(tmp_path: Path, monkeypatch) -> None:
+    """Others rename what they have written, and the first one removes the folder when all is done."""
+    (tmp_path / "kept").write_bytes(b"four")
+    (tmp_path / ".kept.part").write_bytes(b"")
+    listed = list(tmp_path.iterdir())
+
+    def late(_folder: Path) -> Iterator[Path]:
+        (tmp_path / ".kept.part").unlink()
+        return iter(listed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", late)
+        assert sharing_module._sizes(tmp_path) == {"kept": 4}
+    assert sharing_module._sizes(tmp_path / "gone") == {}

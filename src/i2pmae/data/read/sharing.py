@@ -117,17 +117,31 @@ def _wait_for(found: Callable[[], T | None], lock: Path, who: str, part: Path) -
     :class:`I2PError` where nobody has the ``lock`` of ``who`` for some minutes, in which nothing in ``part`` changes: a
     process may start so much later than the others.
     """
-    last, since = None, time.monotonic()
+    last: dict[str, int] | None = None
+    since = time.monotonic()
     while True:
         result = found()
         if result is not None:
             return result
-        state = [(item.name, item.stat().st_size) for item in part.glob("*") if item.exists()]
+        state = _sizes(part)
         if state != last or _held(lock):
             last, since = state, time.monotonic()
         elif time.monotonic() - since > PATIENCE:
             raise I2PError(f"{who} has ended before its work was done. Run all processes again to go on.")
         time.sleep(PAUSE)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The files of a folder that other processes write to and at last remove, with their sizes.
+
+    What is gone between the look at the folder and the look at the file is left out.
+    """
+    found = {}
+    with contextlib.suppress(FileNotFoundError):
+        for item in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found[item.name] = item.stat().st_size
+    return found
 
 
 def _held(path: Path) -> bool:

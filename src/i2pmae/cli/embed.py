@@ -42,8 +42,8 @@ class Embed:
     pooling: Annotated[Pooling | None, tyro.conf.DisallowNone, otherwise("as the weights say")] = None
     """How tokens become a vector: of the coarsest level, or of all levels; + adds, | puts side by side."""
     copies: int = 1
-    """Average the vectors of so many copies of each cloud, stretched by up to a tenth: 4 are worth a point or two where
-    labels are few, and take four times the time."""
+    """Copies of each cloud, stretched by up to a tenth, whose vectors are averaged: 4 tell classes better apart, and
+    take four times as long."""
     reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = field(default_factory=ReadingOptions)
 
 

@@ -15,6 +15,8 @@ from i2pmae.typing import Bool, Float, Tensor
 
 __all__ = ["EncodedLevel", "TokenFeatures", "pool", "pooled_width"]
 
+KINDS = frozenset(of_levels(kind)[0] for kind in POOLINGS)
+"""What may be done with the tokens of a level."""
 LEAST = 1e-12
 """What is added to a variance, so that its root has a gradient where all tokens are the same."""
 
@@ -53,7 +55,7 @@ def pool(levels: Sequence[EncodedLevel], kind: Pooling) -> Float[Tensor, "b c"]:
 
 def _pool(level: EncodedLevel, kind: str) -> list[Float[Tensor, "b c"]]:
     """What stands side by side of the tokens of one level."""
-    if kind not in {of_levels(known)[0] for known in POOLINGS}:
+    if kind not in KINDS:
         raise UsageError(f"Unknown pooling {kind!r}: expected {', '.join(POOLINGS)}.")
     return [reduce(operator.add, [PARTS[name](level) for name in part.split("+")]) for part in kind.split("|")]
 

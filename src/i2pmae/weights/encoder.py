@@ -253,7 +253,7 @@ class Encoder(AppliedModel):
                 ``levels:mean|max`` and ``levels:mean|max|deviation`` read the tokens of all levels. As :attr:`pooling`
                 says where absent.
             copies: of each cloud, a little stretched and in another order of points, whose vectors are averaged: 1 is
-                the cloud alone; 4 take four times the time and tell classes better apart where labels are few.
+                the cloud alone; 4 tell classes better apart, and take four times as long.
 
         Raises:
             UsageError: for another shape or type, coordinates that are not finite, fewer than 3 different points, or a

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from i2pmae.common.errors import DataError
 from i2pmae.data.clouds import CloudSet
-from i2pmae.data.views import Lazy, Names, RowView, extent
+from i2pmae.data.views import Chained, Lazy, Names, RowView, extent, row_digests
 
 VALUES = np.random.default_rng(0).random((9, 4, 3)).astype(np.float32)
 ROWS = np.array([5, 0, 8, 8, 2])
@@ -86,3 +87,55 @@ def test_extent() -> None:
     assert extent(np.array([[3, 5], [4, 4]])) == (0, 5)
     assert extent(np.array([[-3, 2]])) == (-3, 2)
     assert extent(RowView(np.zeros((3, 2), int), np.array([], int))) == (0, -1)
+
+
+class Far(Counted):
+    """Rows of a store elsewhere, two to a shard, each known by its number."""
+
+    digests: np.ndarray
+
+    def __init__(self, values: np.ndarray) -> None:
+        super().__init__(values)
+        self.digests = np.arange(16 * len(values), dtype=np.uint8).reshape(-1, 16)
+        self.coming: list[int] = []
+
+    def expect(self, rows: np.ndarray) -> None:
+        self.coming = rows.tolist()
+
+    def far_shards(self) -> np.ndarray:
+        return np.arange(len(self)) // 2
+
+
+def test_arrays_in_a_row_are_indexed_like_one() -> None:
+    chain, array = Chained([VALUES[:4], RowView(VALUES, ROWS), VALUES[:0]]), np.concatenate([VALUES[:4], VALUES[ROWS]])
+    for key in (0, 3, 4, -1, slice(2, 7), [8, 0, 4, 4], array[:, 0, 0] > 0.5, slice(None), np.array([], int)):
+        np.testing.assert_array_equal(chain[key], array[key])
+    assert chain.shape == array.shape and chain.dtype == array.dtype
+    np.testing.assert_array_equal(RowView(chain, np.array([6, 1]))[:], array[[6, 1]])
+    with pytest.raises(IndexError):
+        chain[9]
+
+
+def test_arrays_in_a_row_say_where_rows_are_and_what_they_hold() -> None:
+    near, far, farther = VALUES[:3], Far(VALUES[:4]), Far(VALUES[:5])
+    assert Chained([near, near]).far_shards() is None and row_digests(Chained([near, near])) is None
+    chain = Chained([near, far, farther])
+    np.testing.assert_array_equal(chain.far_shards(), [0, 1, 2, 0, 0, 1, 1, 2, 2, 3, 3, 4])
+    chain.expect(np.array([11, 1, 3, 7, 4]))
+    assert (far.coming, farther.coming) == ([0, 1], [4, 0])
+    found = row_digests(RowView(chain, np.array([4, 0, 11])))
+    np.testing.assert_array_equal(found[[0, 2]], [far.digests[1], farther.digests[4]])
+    assert far.count == farther.count == 0, "what is known is not read"
+    assert len(np.unique(row_digests(chain)[:3], axis=0)) == 3
+
+
+def test_sets_are_joined_without_a_copy() -> None:
+    one = CloudSet(VALUES[:4], ["a", "b", "c", "d"], labels=np.arange(4), splits=np.array(["train"] * 4), name="one")
+    other = CloudSet(VALUES[4:], [f"e{row}" for row in range(5)], name="others")
+    both = one.joined(other)
+    np.testing.assert_array_equal(both.points, VALUES)
+    assert (both.labels, both.splits, both.name) == (None, None, "one and 5 others")
+    assert list(both.ids)[3:5] == ["d", "e0"]
+    np.testing.assert_array_equal(both.digests(), np.concatenate([one.digests(), other.digests()]))
+    with pytest.raises(DataError, match=r"4 points, others of 2"):
+        one.joined(CloudSet(VALUES[:, :2], list("abcdefghi"), name="others"))

@@ -133,7 +133,7 @@ def _train(run: OpenedRun, folder: RunFolder, resume: bool, hooks: Sequence[Hook
     if config.output.watch_epochs and run.training.labels is not None:
         watch.append(Watch(config, run.task.student, run.record(), run.training, folder.path, run.shown))
     return fit(
-        run.task, run.training, config.training, folder.path, resume=resume, hooks=[*watch, *hooks], shown=run.shown
+        run.task, run.learnt_from, config.training, folder.path, resume=resume, hooks=[*watch, *hooks], shown=run.shown
     )
 
 
@@ -167,7 +167,7 @@ def _probe(run: OpenedRun) -> tuple[RunRecord | None, EmbeddingScatter | None]:
 def _record(run: OpenedRun, fitted: FitResult, probe: RunRecord | None, seconds: float) -> RunRecord:
     """What the run found: the probe of its final weights, and how the training went."""
     config = run.config
-    figures = fitted.figures(len(run.training))
+    figures = fitted.figures(len(run.learnt_from))
     figures["training_seconds"] = round(figures["training_seconds"] + run.task.earlier_seconds, 1)
     figures["teacher_seconds"] = round(run.task.teacher_seconds, 1)
     found = probe or RunRecord(kind="pretrain", data=run.clouds.name, points=run.clouds.points.shape[1])
@@ -223,7 +223,7 @@ def _context(run: OpenedRun) -> RunContext:
         options=[word for name, (value, usual) in reading.items() if value != usual for word in (name, str(value))],
         labelled=run.clouds.labels is not None,
         method=METHODS[config.method.name].title,
-        trained_on=f"{len(run.training)} clouds of {run.clouds.name}",
+        trained_on=f"{len(run.training)} clouds of {run.clouds.name}{_beside(run)}",
         teacher="" if run.task.teacher is None else run.task.teacher.name,
     )
 
@@ -241,7 +241,7 @@ def _facts(run: OpenedRun, record: RunRecord) -> dict[str, str]:
     parameters = sum(parameter.numel() for parameter in run.task.student.parameters())
     facts = {
         "Recipe": config.recipe,
-        "Data": f"{run.clouds.name}, {len(run.training)} clouds of {config.data.points} points",
+        "Data": f"{run.clouds.name}, {len(run.training)} clouds{_beside(run)} of {config.data.points} points",
         "Start": _started(run, record),
         **run.task.facts(),
         "Training": f"{figures['epochs']:.0f} epochs, {figures['steps']:.0f} steps, batch {config.training.batch_size}",
@@ -253,6 +253,12 @@ def _facts(run: OpenedRun, record: RunRecord) -> dict[str, str]:
         "Commit": record.commit or "",
     }
     return {name: fact for name, fact in facts.items() if fact}
+
+
+def _beside(run: OpenedRun) -> str:
+    """What was learnt from beside the training clouds; empty where nothing was."""
+    count = run.config.shapes_beside
+    return f" and {count} built-in shapes" if count else ""
 
 
 def _started(run: OpenedRun, record: RunRecord) -> str:

@@ -13,6 +13,7 @@ from i2pmae.common.devices import resolve_device, where_computed
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.open.source import open_clouds
+from i2pmae.data.shapes import make_shapes
 from i2pmae.data.sources.named import is_shapes
 from i2pmae.encoders.base import PointModel
 from i2pmae.encoders.pooling import Pooling
@@ -41,7 +42,9 @@ class OpenedRun:
     clouds: CloudSet
     """All clouds."""
     training: CloudSet
-    """Those that are trained on."""
+    """Those of them that are trained on."""
+    learnt_from: CloudSet
+    """All that is trained on: these, and built-in shapes beside them where the configuration says so."""
     task: PretrainTask
     """What is trained, and what it learns from."""
     untrained: PointModel
@@ -81,6 +84,7 @@ class OpenedRun:
                 "epochs": config.training.epochs,
                 "seed": config.training.seed,
                 **({} if config.start is None else {"start": config.start}),
+                **({"shapes_beside": config.shapes_beside} if config.shapes_beside else {}),
                 **({f"cross-validated {name}": round(score, 6) for name, score in self.read_outs.items()}),
             },
             pooling=next(iter(self.read_outs), config.method.pooling),
@@ -97,21 +101,23 @@ def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | No
     with ranks.main_first():
         clouds = open_clouds(config.data, seed=seed, shown=shown)
     training = config.data.training_part(clouds, seed)
-    chosen = choose_length(config.training, len(training))
+    learnt_from = _with_shapes(config, training, shown)
+    chosen = choose_length(config.training, len(learnt_from))
     config = config.changed({f"training.{name}": value for name, value in chosen.items()})
     notes = ranks.on_main(lambda: clouds.notes_in(folder.path))
     if shown:
         for note in notes:
             say(note)
-        say(f"{len(training)} clouds of {clouds.points.shape[1]} points, {where_computed(device)}")
+        beside = f" and {config.shapes_beside} built-in shapes" if config.shapes_beside else ""
+        say(f"{len(training)} clouds{beside} of {clouds.points.shape[1]} points, {where_computed(device)}")
         if chosen:
             say("Chosen: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
-        if config.start is None and len(training) < FEW and not is_shapes(config.data.source):
+        if config.start is None and len(learnt_from) < FEW and not is_shapes(config.data.source):
             say(
                 "So few clouds make a worse encoder from initial weights than the one in the package is as it is: "
                 "`i2pmae embed DATA` uses that, and `i2pmae pretrain --data DATA` goes on from it."
             )
-    setting = Setting(config, training, device, folder.path, shown, teacher)
+    setting = Setting(config, learnt_from, device, folder.path, shown, teacher)
     task = METHODS[config.method.name].build(setting)
     untrained, started = task.untrained(), None
     if config.start is not None:
@@ -119,4 +125,14 @@ def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | No
         started = copy.deepcopy(task.student)
         if shown:
             say(f"Going on from {config.start}: {done}")
-    return OpenedRun(config, clouds, training, task, untrained, started, device, shown, chosen)
+    return OpenedRun(config, clouds, training, learnt_from, task, untrained, started, device, shown, chosen)
+
+
+def _with_shapes(config: PretrainConfig, training: CloudSet, shown: bool) -> CloudSet:
+    """The training clouds, and after them the built-in shapes that the configuration wants beside them."""
+    if not config.shapes_beside:
+        return training
+    seed, points = config.training.seed, training.points.shape[1]
+    if shown:
+        say(f"Making {config.shapes_beside} built-in shapes")
+    return training.joined(make_shapes(config.shapes_beside, points, seed=seed, config=config.data.shapes))

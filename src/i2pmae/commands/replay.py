@@ -67,7 +67,7 @@ def replay(
     with prepare_run_folder(home, config, resume=True) as own:
         opened = open_run(config, own, teacher, shown)
         try:
-            return replay_step(opened.task, opened.training, opened.config.training, home, step, shown)
+            return replay_step(opened.task, opened.learnt_from, opened.config.training, home, step, shown)
         finally:
             if not had:  # a run that is over has removed it
                 shutil.rmtree(home / KEPT, ignore_errors=True)

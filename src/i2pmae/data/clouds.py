@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 
 from i2pmae.common.errors import DataError, UsageError
-from i2pmae.data.views import Lazy, Names, chosen_rows, row_digests
+from i2pmae.data.views import Chained, Lazy, Names, chosen_rows, row_digests
 
 __all__ = ["COLUMNS", "Cloud", "CloudSet", "Rows", "lengths", "normalise"]
 
@@ -220,6 +220,17 @@ class CloudSet:
             columns={kind: chosen_rows(values, chosen) for kind, values in self.columns.items()},
             name=name or self.name,
         )
+
+    def joined(self, other: "CloudSet") -> "CloudSet":
+        """These clouds and after them those of ``other``, none of them copied, for what needs no labels: points and
+        ids are all that the joint set has. :class:`DataError` where the clouds differ in size."""
+        if other.points.shape[1:] != self.points.shape[1:]:
+            raise DataError(
+                f"{self.name} has clouds of {self.points.shape[1]} points, {other.name} of {other.points.shape[1]}: "
+                "they can be joined where both have as many."
+            )
+        name = f"{self.name} and {len(other)} {other.name}"
+        return CloudSet(Chained([self.points, other.points]), Names([*self.ids, *other.ids]), name=name)
 
     def _indices(self, rows: Sequence[int] | Sequence[bool] | np.ndarray) -> np.ndarray:
         """``rows`` as indices from 0, checked."""

@@ -1,5 +1,6 @@
 """Arrays and names that are read when they are asked for: choosing some of them costs no copy of the others."""
 
+import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -7,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-__all__ = ["Lazy", "Names", "RowView", "chosen_rows", "extent", "row_digests"]
+__all__ = ["Chained", "Lazy", "Names", "RowView", "chosen_rows", "extent", "row_digests"]
 
 NAMES = 8192
 """Names that are taken at a time,"""
@@ -106,6 +107,64 @@ class RowView(Lazy):
         return None if shards is None else shards[self.rows]
 
 
+class Chained(Lazy):
+    """The rows of several arrays, one array after the other, none of them copied."""
+
+    def __init__(self, bases: Sequence[np.ndarray | Lazy]) -> None:
+        self.bases = tuple(bases)
+        self.shape, self.dtype = (sum(map(len, bases)), *bases[0].shape[1:]), bases[0].dtype
+        self._ends = np.cumsum([len(base) for base in bases])
+
+    def _shares(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray | Lazy, np.ndarray, np.ndarray]]:
+        """Each array that has some of the rows, which of the rows these are, and which of its own."""
+        found = np.searchsorted(self._ends, rows, side="right")
+        for number, base in enumerate(self.bases):
+            chosen = np.flatnonzero(found == number)
+            if len(chosen):
+                yield base, chosen, rows[chosen] - (self._ends[number] - len(base))
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """The rows of these indices."""
+        values = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for base, chosen, own in self._shares(rows):
+            values[chosen] = base.read(own) if isinstance(base, Lazy) else base[own]
+        return values
+
+    def expect(self, rows: np.ndarray) -> None:
+        """Be told which rows will be read, in that order."""
+        for base, _, own in self._shares(rows):
+            if isinstance(base, Lazy):
+                base.expect(own)
+
+    def far_shards(self) -> np.ndarray | None:
+        """Which rows are fetched together from elsewhere: those that are here are spread evenly over the shards of the
+        others, so that each window of an order has its part of them."""
+        shards = [base.far_shards() if isinstance(base, Lazy) else None for base in self.bases]
+        if all(found is None for found in shards):
+            return None
+        last, places = 0, []
+        for found in shards:
+            places.append(None if found is None else found + last)
+            last += 0 if found is None else int(found.max(initial=-1)) + 1
+        kinds = np.unique(np.concatenate([found for found in places if found is not None]))
+        return np.concatenate(
+            [
+                kinds[np.arange(len(base)) % len(kinds)] if found is None else found
+                for base, found in zip(self.bases, places, strict=True)
+            ]
+        )
+
+    @property
+    def digests(self) -> np.ndarray | None:
+        """A digest of each row, where some are known without reading them; the others are read for theirs."""
+        known = [row_digests(base) for base in self.bases]
+        if all(found is None for found in known):
+            return None
+        return np.concatenate(
+            [_read_digests(base) if found is None else found for base, found in zip(self.bases, known, strict=True)]
+        )
+
+
 def chosen_rows(values: np.ndarray | Lazy, rows: slice | np.ndarray) -> np.ndarray | Lazy:
     """``values[rows]`` without a copy: a view of an array in memory where the rows are evenly spaced."""
     if isinstance(values, np.ndarray):
@@ -124,6 +183,15 @@ def row_digests(values: np.ndarray | Lazy) -> np.ndarray | None:
         found = row_digests(values.base)
         return None if found is None else found[values.rows]
     return getattr(values, "digests", None)
+
+
+def _read_digests(values: np.ndarray | Lazy) -> np.ndarray:
+    """``(rows, 16)`` bytes that follow from the content of each row."""
+    found = b"".join(
+        hashlib.blake2b(np.ascontiguousarray(values[row]).tobytes(), digest_size=16).digest()
+        for row in range(len(values))
+    )
+    return np.frombuffer(found, np.uint8).reshape(-1, 16)
 
 
 def extent(values: np.ndarray | Lazy) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from i2pmae.common.choices import Choices
 from i2pmae.common.config import Config
 from i2pmae.common.neutral import NEUTRAL
-from i2pmae.data.config import DataConfig
+from i2pmae.data.config import SHAPES, DataConfig
 from i2pmae.encoders.config import EncoderConfig
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods.format1 import FLAT, is_flat, upgrade
@@ -82,6 +82,9 @@ class PretrainConfig(Config):
     absent. The encoder must be of the same sizes; a decoder and heads are taken over where they fit."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = DataConfig()
     """Which clouds, and how they are read."""
+    shapes_beside: int = Field(0, ge=0)
+    """Built-in shapes, as the options of ``shapes`` say, that are learnt from beside the training clouds, so that
+    these are not learnt by heart. Probes and pictures take none of them."""
     training: Annotated[TrainingConfig, tyro.conf.arg(name="")] = TrainingConfig()
     """Length, optimisation, arithmetic."""
     output: Annotated[PretrainOutput, tyro.conf.arg(name=""), NEUTRAL] = PretrainOutput()
@@ -94,6 +97,8 @@ class PretrainConfig(Config):
 
     @model_validator(mode="after")
     def _check_points(self) -> Self:
+        if self.shapes_beside and self.data.source == SHAPES:
+            raise ValueError("the clouds are built-in shapes already: for more of them raise data.clouds")
         needed = self.method.model.min_points
         if self.data.points < needed:
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 
 from i2pmae.common.errors import DataError, UsageError
-from i2pmae.data.views import Chained, Lazy, Names, chosen_rows, row_digests
+from i2pmae.data.views import Chained, Lazy, Names, RowView, chosen_rows, row_digests
 
 __all__ = ["COLUMNS", "Cloud", "CloudSet", "Rows", "lengths", "normalise"]
 
@@ -191,16 +191,7 @@ class CloudSet:
         """``(clouds, 16)`` bytes that follow from the points of each cloud alone, so that sets that have clouds in
         common have digests in common. As :meth:`digest`, it reads nothing of what is in a store, and the same cloud in
         memory and in a store has two digests."""
-        known = row_digests(self.points)
-        kind = f"{'memory' if known is None else 'stored'} {self.points.dtype.str} {self.points.shape[1]};".encode()
-        size = max(1, self.points.dtype.itemsize * int(np.prod(self.points.shape[1:])))
-        step = len(self) if known is not None else max(1, DIGEST_BYTES // size)
-        found = bytearray()
-        for at in range(0, len(self), max(1, step)):
-            rows = np.ascontiguousarray((self.points if known is None else known)[at : at + step])
-            for row in rows.reshape(len(rows), -1).view(np.uint8):
-                found += hashlib.blake2b(kind + row.tobytes(), digest_size=16).digest()
-        return np.frombuffer(bytes(found), np.uint8).reshape(-1, 16)
+        return _digests(self.points)
 
     def subset(self, rows: Rows, name: str | None = None) -> "CloudSet":
         """The clouds at ``rows``, in that order, none of them copied: what is asked of the set is read from this one.
@@ -264,6 +255,24 @@ class CloudSet:
             known = "none" if self.splits is None else ", ".join(sorted(set(self.splits.tolist())))
             raise DataError(f"{self.name} has no split {name!r} (splits: {known}).")
         return self.subset(self.splits == name, f"{self.name} ({name})")
+
+
+def _digests(points: np.ndarray | Lazy) -> np.ndarray:
+    """The digests of clouds; each of sets in a row is known as it is alone."""
+    if isinstance(points, Chained):
+        return np.concatenate([_digests(base) for base in points.bases])
+    if isinstance(points, RowView) and isinstance(points.base, Chained):
+        return _digests(points.base)[points.rows]
+    known = row_digests(points)
+    kind = f"{'memory' if known is None else 'stored'} {points.dtype.str} {points.shape[1]};".encode()
+    size = max(1, points.dtype.itemsize * int(np.prod(points.shape[1:])))
+    step = len(points) if known is not None else max(1, DIGEST_BYTES // size)
+    found = bytearray()
+    for at in range(0, len(points), max(1, step)):
+        rows = np.ascontiguousarray((points if known is None else known)[at : at + step])
+        for row in rows.reshape(len(rows), -1).view(np.uint8):
+            found += hashlib.blake2b(kind + row.tobytes(), digest_size=16).digest()
+    return np.frombuffer(bytes(found), np.uint8).reshape(-1, 16)
 
 
 def _number(count: int, one: str, many: str) -> str:

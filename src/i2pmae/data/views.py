@@ -1,6 +1,5 @@
 """Arrays and names that are read when they are asked for: choosing some of them costs no copy of the others."""
 
-import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -156,13 +155,10 @@ class Chained(Lazy):
 
     @property
     def digests(self) -> np.ndarray | None:
-        """A digest of each row, where some are known without reading them; the others are read for theirs."""
+        """A digest of each row, where they are known of all arrays without reading them."""
         known = [row_digests(base) for base in self.bases]
-        if all(found is None for found in known):
-            return None
-        return np.concatenate(
-            [_read_digests(base) if found is None else found for base, found in zip(self.bases, known, strict=True)]
-        )
+        found = [digests for digests in known if digests is not None]
+        return np.concatenate(found) if len(found) == len(known) else None
 
 
 def chosen_rows(values: np.ndarray | Lazy, rows: slice | np.ndarray) -> np.ndarray | Lazy:
@@ -183,15 +179,6 @@ def row_digests(values: np.ndarray | Lazy) -> np.ndarray | None:
         found = row_digests(values.base)
         return None if found is None else found[values.rows]
     return getattr(values, "digests", None)
-
-
-def _read_digests(values: np.ndarray | Lazy) -> np.ndarray:
-    """``(rows, 16)`` bytes that follow from the content of each row."""
-    found = b"".join(
-        hashlib.blake2b(np.ascontiguousarray(values[row]).tobytes(), digest_size=16).digest()
-        for row in range(len(values))
-    )
-    return np.frombuffer(found, np.uint8).reshape(-1, 16)
 
 
 def extent(values: np.ndarray | Lazy) -> tuple[int, int]:

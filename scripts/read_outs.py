@@ -49,7 +49,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     for name in options.encoders:
         encoder = i2pmae.load(name, device="cpu")
-        for title, one in ((f"{name}, untrained", _untrained(encoder)), (name, encoder)):
+        for title, one in ((f"{name}, untrained", untrained_twin(encoder)), (name, encoder)):
             plain, both = (
                 embed_set(one.read_out(WIDER), judge.clouds, copies=n, shown=False) for n in (1, options.copies)
             )
@@ -66,7 +66,7 @@ def _narrow(encoder: Encoder) -> np.ndarray:
     )
 
 
-def _untrained(encoder: Encoder) -> Encoder:
+def untrained_twin(encoder: Encoder) -> Encoder:
     """An encoder of the same sizes with initial weights."""
     with torch.random.fork_rng():
         torch.manual_seed(0)

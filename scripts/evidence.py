@@ -147,6 +147,10 @@ DENSE = (
     ),
 )
 FEW = 200 / 9843
+BESIDE = (
+    "shapes.catalogue=wide,shapes.assemblies=0.4,shapes.warp=0.3,shapes.partial=0.15,shapes.fewest=256,shapes_beside="
+)
+"""Shapes as the weights in the package have seen them, so many."""
 OWN_SETS = (
     Row("200 clouds, as they come: tiny", "tiny", 0, FEW),
     *(
@@ -176,6 +180,8 @@ OWN_SETS = (
         )
         for rate in (1e-3, 1e-4)
     ),
+    Row("200 clouds and 2000 shapes, from initial weights, 9 epochs", f"{THEN},teacher=TEACHER,{BESIDE}2000", 9, FEW),
+    Row("a quarter of the clouds, and as many shapes, 2 epochs", f"{THEN},teacher=TEACHER,{BESIDE}2461", 2),
 )
 CURVES = (
     Row("Point-M2AE", "point-m2ae-tiny", 12),

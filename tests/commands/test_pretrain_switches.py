@@ -64,7 +64,6 @@ def test_shapes_beside_the_clouds_are_learnt_from_and_not_probed(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"shapes_beside": 10}, "built-in shapes already"),
         ({"teacher": "run:runs/x", "guidance.kind": "random", "teacher_layers": (1,)}, "no layers of a 2D model"),
         ({"teacher_layers": (1,), "guidance.saliency": "feature-norm"}, "several teachers or layers"),
         ({"whole.regression": 1.0, "whole.reads": "class|max"}, "set model.class_token"),
@@ -73,6 +72,12 @@ def test_shapes_beside_the_clouds_are_learnt_from_and_not_probed(tmp_path):
 def test_switches_that_contradict_are_refused(changes, says):
     with pytest.raises(UsageError, match=says):
         recipe("tiny").changed(changes)
+
+
+def test_there_are_no_shapes_beside_shapes(tmp_path):
+    config = recipe("tiny").changed({"data.clouds": 8, "shapes_beside": 10, "output": tmp_path / "run"})
+    with pytest.raises(UsageError, match="built-in shapes already"):
+        pretrain(config, shown=False)
 
 
 def test_layers_are_asked_of_teachers_by_name(tmp_path):

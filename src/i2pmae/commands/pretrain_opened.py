@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from i2pmae.commands.pretrain_start import begin, with_axis
 from i2pmae.common import ranks
 from i2pmae.common.devices import resolve_device, where_computed
+from i2pmae.common.errors import UsageError
 from i2pmae.common.progress import say
 from i2pmae.data.clouds import CloudSet
 from i2pmae.data.open.source import open_clouds
@@ -94,6 +95,10 @@ class OpenedRun:
 
 def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> OpenedRun:
     """Data and task; the method makes ready what it learns from."""
+    if config.shapes_beside and is_shapes(config.data.source):
+        raise UsageError(
+            "The clouds are built-in shapes already: for more of them raise --clouds, and leave others out."
+        )
     device, seed = resolve_device(config.training.device), config.training.seed
     config, said = with_axis(config)
     if said and shown:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from i2pmae.common.choices import Choices
 from i2pmae.common.config import Config
 from i2pmae.common.neutral import NEUTRAL
-from i2pmae.data.config import SHAPES, DataConfig
+from i2pmae.data.config import DataConfig
 from i2pmae.encoders.config import EncoderConfig
 from i2pmae.encoders.pooling import Pooling
 from i2pmae.methods.format1 import FLAT, is_flat, upgrade
@@ -97,8 +97,6 @@ class PretrainConfig(Config):
 
     @model_validator(mode="after")
     def _check_points(self) -> Self:
-        if self.shapes_beside and self.data.source == SHAPES:
-            raise ValueError("the clouds are built-in shapes already: for more of them raise data.clouds")
         needed = self.method.model.min_points
         if self.data.points < needed:
             raise ValueError(

@@ -96,9 +96,7 @@ class OpenedRun:
 def open_run(config: PretrainConfig, folder: RunFolder, teacher: AnyTeacher | None, shown: bool) -> OpenedRun:
     """Data and task; the method makes ready what it learns from."""
     if config.shapes_beside and is_shapes(config.data.source):
-        raise UsageError(
-            "The clouds are built-in shapes already: for more of them raise --clouds, and leave others out."
-        )
+        raise UsageError("The clouds are built-in shapes already: for more of them raise --clouds.")
     device, seed = resolve_device(config.training.device), config.training.seed
     config, said = with_axis(config)
     if said and shown:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tyro
 
+from i2pmae.commands.compare import comparison_table
 from i2pmae.common.files import write_text
 from i2pmae.runs.record import RunRecord, Score
 from i2pmae.viz.drawing import paper_figure, pixels, write_png
@@ -109,6 +110,12 @@ def transferred(what: str) -> str:
     return table(header, lines)
 
 
+def varied(what: str) -> str:
+    """One line per recipe of comparisons by ``i2pmae compare``, as its table has them."""
+    tables = [comparison_table(RunRecord.load(RECORDS / f"{name}.json")).splitlines() for name in what.split()]
+    return "\n".join([*tables[0][:2], *(line for lines in tables for line in lines[2:])]) + "\n"
+
+
 def curve(what: str) -> str:
     """A plot of a comparison of shares of the data, with every seed; the picture is written beside the others."""
     record = RunRecord.load(RECORDS / f"{what}.json")
@@ -162,6 +169,7 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "compared": compared,
     "probed": probed,
     "transferred": transferred,
+    "varied": varied,
     "curve": curve,
     "course": course,
 }

@@ -3,7 +3,7 @@
     python scripts/evidence.py objectives --data modelnet40.npz --up z --teacher FOLDER --output runs/evidence
 
 FOLDER is ViT-Ti/16 of ImageNet (vit_tiny_patch16_224) as Hugging Face stores it. Where a trained student teaches,
-``--student`` is its run: one of `longer`, with ``--keep``. Every row is a recipe with changes,
+``--student`` is its run: one of `longer`, with ``--keep``, or that of `small` by scripts/shipped_weights.sh. Every row is a recipe with changes,
 pre-trained on a share of the training clouds without their labels, once for each seed, and judged on frozen features: a
 linear SVM (for every read-out) and nearest neighbours, both fitted on 3000 training clouds, and 5-way 10-shot tasks.
 ``--judge held-out`` scores 1969 training clouds that nothing was fitted on, for whatever is to be chosen; ``test`` the
@@ -137,7 +137,10 @@ DENSE = (
     Row("average of weights", f"{THEN},teacher=TEACHER,optimiser.average=0.99", 4),
     Row("batch 64, rate scaled", f"{THEN},teacher=TEACHER,batch_size=64,optimiser.rate_batch=32", 4),
     Row("two teachers, embedded beside", f"{THEN},teacher=TEACHER+embedded", 4),
-    Row("a trained student as teacher", f"{THEN},teacher=run:STUDENT,guidance.kind=random", 4),
+    *(
+        Row(f"a student of {what} as teacher", f"{THEN},teacher=run:STUDENT,guidance.kind=random", 4)
+        for what in ("the clouds", "shapes")
+    ),
     Row("left out, batches of 16, bf16", f"{THEN},teacher=TEACHER,{QUICK},loss.hidden='left out'", 4),
     Row("left out and standardised, batches of 16, bf16", f"{THEN},teacher=TEACHER,{QUICK},{SIFTED}", 4),
     Row(

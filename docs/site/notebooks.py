@@ -10,7 +10,7 @@ from mkdocs.structure.files import File, Files
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
-SECONDS = 600
+SECONDS = 3600
 """That a cell may take."""
 
 

@@ -4,11 +4,12 @@
 
 FOLDER is ViT-Ti/16 of ImageNet (vit_tiny_patch16_224) as Hugging Face stores it. Where a trained student teaches,
 ``--student`` is its run: one of `longer`, with ``--keep``, or that of `small` by scripts/shipped_weights.sh, so one row
-of these at a time (``--rows``). Every row is a recipe with changes, pre-trained on a share of the training clouds without their labels, once for each seed, and judged on frozen features: a
-linear SVM (for every read-out) and nearest neighbours, both fitted on 3000 training clouds, and 5-way 10-shot tasks.
-``--judge held-out`` scores 1969 training clouds that nothing was fitted on, for whatever is to be chosen; ``test`` the
-test clouds. C and k come from cross-validation on the clouds that are fitted on. What is done already is not done
-again: the same command goes on. One thread; seconds are of the processor, so that programs beside it don't count.
+of these at a time (``--rows``). Every row is a recipe with changes, pre-trained on a share of the training clouds
+without their labels, once for each seed, and judged on frozen features: a linear SVM (for every read-out) and nearest
+neighbours, both fitted on 3000 training clouds, and 5-way 10-shot tasks. ``--judge held-out`` scores 1969 training
+clouds that nothing was fitted on, for whatever is to be chosen; ``test`` the test clouds. C and k come from cross-
+validation on the clouds that are fitted on. What is done already is not done again: the same command goes on. One
+thread; seconds are of the processor, so that programs beside it don't count.
 """
 
 import hashlib
